@@ -1,0 +1,66 @@
+//! What is attached to an interface, as the kernel tells it and not as the agent does.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use aya::programs::tc::TcAttachType;
+use aya::programs::{SchedClassifier, loaded_programs};
+
+use crate::command;
+use crate::netns::Namespace;
+
+/// The two hooks of a link, as tc(8) calls them.
+pub const HOOKS: [&str; 2] = ["ingress", "egress"];
+
+/// The ids of the programs attached to `interface` through TCX.
+pub fn tcx_programs(namespace: &Namespace, interface: &str) -> Result<Vec<u32>> {
+    let query = |hook| -> Result<Vec<u32>> {
+        let (_, programs) = SchedClassifier::query_tcx(interface, hook)?;
+        Ok(programs.iter().map(|program| program.id()).collect())
+    };
+    let both = || -> Result<Vec<u32>> {
+        Ok([query(TcAttachType::Ingress)?, query(TcAttachType::Egress)?].concat())
+    };
+    namespace.run(both)?.with_context(|| format!("asking for the TCX programs of {interface}"))
+}
+
+/// The ids of the programs attached to `interface` through the filters of a clsact qdisc.
+pub fn clsact_programs(namespace: &Namespace, interface: &str) -> Result<Vec<u32>> {
+    let mut ids = Vec::new();
+    for hook in HOOKS {
+        let filters = filters(namespace, interface, hook)?;
+        let mut words = filters.split_whitespace();
+        while words.by_ref().any(|word| word == "id") {
+            let id = words.next().context("tc names no id")?;
+            ids.push(id.parse().with_context(|| format!("program id {id}"))?);
+        }
+    }
+    Ok(ids)
+}
+
+/// What tc(8) says of the filters at one hook.
+pub fn filters(namespace: &Namespace, interface: &str, hook: &str) -> Result<String> {
+    command::run(namespace.command("tc").args(["filter", "show", "dev", interface, hook]))
+}
+
+/// Whether `interface` has a clsact qdisc.
+pub fn has_clsact(namespace: &Namespace, interface: &str) -> Result<bool> {
+    let qdiscs = command::run(namespace.command("tc").args(["qdisc", "show", "dev", interface]))?;
+    Ok(qdiscs.contains("clsact"))
+}
+
+/// Waits until the kernel has freed these programs, which it does soon after the last use; returns those
+/// that stay.
+pub fn still_loaded(ids: &[u32]) -> Result<Vec<u32>> {
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        let loaded =
+            loaded_programs().map(|program| Ok(program?.id())).collect::<Result<Vec<_>>>()?;
+        let left: Vec<_> = ids.iter().copied().filter(|id| loaded.contains(id)).collect();
+        if left.is_empty() || Instant::now() > deadline {
+            return Ok(left);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}

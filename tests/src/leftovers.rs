@@ -1,0 +1,82 @@
+//! Removes what a killed test process could not remove itself: its namespaces and agent instances.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command;
+
+/// Start of every name this package gives to a namespace or an agent instance; a process id follows.
+pub const PREFIX: &str = "thr";
+/// Where `ip netns` keeps its names.
+pub const NETNS_DIRECTORY: &str = "/run/netns";
+
+const PINS: &str = "/sys/fs/bpf/throttle";
+const RUNTIME: &str = "/run/throttle";
+const STATE: &str = "/var/lib/throttle";
+
+/// Removes the namespaces and agent instances of test processes that are gone.
+pub fn sweep() {
+    for name in names(Path::new(NETNS_DIRECTORY)).filter(|name| is_orphan(name)) {
+        eprintln!("removing leftover namespace {name}");
+        if let Err(error) = command::ip(&format!("netns del {name}")) {
+            eprintln!("{error:#}");
+        }
+    }
+    let logs = names(&std::env::temp_dir()).filter(|name| is_orphan(name));
+    let logs = logs.map(|name| std::env::temp_dir().join(name));
+    for path in paths_where(is_orphan).into_iter().chain(logs) {
+        eprintln!("removing leftover {}", path.display());
+        remove(&path);
+    }
+}
+
+/// Every pin directory, socket and state directory that belongs to the agent instance.
+pub fn of_instance(instance: &str) -> Vec<PathBuf> {
+    paths_where(|name| {
+        name.strip_prefix(instance).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+/// Removes one file, or one directory with all it holds.
+pub fn remove(path: &Path) {
+    let result = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    if let Err(error) = result {
+        eprintln!("cannot remove {}: {error}", path.display());
+    }
+}
+
+fn paths_where(wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let versions = names(Path::new(PINS)).map(|version| Path::new(PINS).join(version));
+    versions
+        .chain([PathBuf::from(RUNTIME), PathBuf::from(STATE)])
+        .flat_map(|directory| {
+            let within = names(&directory).filter(|name| wanted(name));
+            within.map(|name| directory.join(name)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn names(directory: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}
+
+fn is_orphan(name: &str) -> bool {
+    let digits = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+    let process = digits.and_then(|digits| digits.parse::<u32>().ok());
+    process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_orphan;
+
+    #[test]
+    fn only_names_of_dead_processes_are_orphans() {
+        assert!(is_orphan("thr4294967295-0-router"));
+        assert!(!is_orphan(&format!("thr{}-0-router", std::process::id())));
+        for foreign in ["thr", "three-1", "thr12x-1", "default"] {
+            assert!(!is_orphan(foreign), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a test needs of its surroundings, and what is taken away from its child processes.
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::Uid;
+
+/// Ends the calling test with a `SKIPPED` line unless it runs as root. With
+/// `THROTTLE_TESTS_MUST_RUN` set (as CI does) it fails instead.
+#[macro_export]
+macro_rules! require_root {
+    () => {
+        if !$crate::restrict::is_root() {
+            let must_run = std::env::var_os("THROTTLE_TESTS_MUST_RUN").is_some();
+            assert!(!must_run, "needs root: network namespaces and BPF");
+            println!("SKIPPED: needs root: network namespaces and BPF");
+            return;
+        }
+    };
+}
+
+/// Whether the process is root.
+pub fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+/// Makes `command` run as an unprivileged user (nobody, by its customary number) in no group of ours.
+pub fn without_privileges(command: &mut Command) -> &mut Command {
+    const NOBODY: u32 = 65534;
+    command.uid(NOBODY).gid(NOBODY)
+}
+
+/// Ends the child when the thread that starts it ends, however that happens.
+pub fn dies_with_this_thread(command: &mut Command) -> &mut Command {
+    // SAFETY: the closure runs between fork and exec and makes one prctl(2) call, which is
+    // async-signal-safe.
+    unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGTERM)?)) }
+}
+
+/// Makes `command` see a kernel that was built without `CONFIG_BPF_SYSCALL`: a seccomp filter answers
+/// every bpf(2) with ENOSYS.
+pub fn without_bpf(command: &mut Command) -> &mut Command {
+    // SAFETY: the closure runs between fork and exec and makes two prctl(2) calls, which are
+    // async-signal-safe, on data it owns.
+    unsafe { command.pre_exec(refuse_bpf) }
+}
+
+fn refuse_bpf() -> io::Result<()> {
+    let mut filter = [
+        load_word(std::mem::offset_of!(libc::seccomp_data, nr)),
+        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_bpf as u32),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: plain integers; affects only the calling process.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    // SAFETY: `program` points at `filter`, which outlives the call; the kernel copies both.
+    check(unsafe {
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+    })
+}
+
+fn load_word(offset: usize) -> libc::sock_filter {
+    statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset as u32)
+}
+
+fn statement(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}
+
+fn check(answer: libc::c_int) -> io::Result<()> {
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,195 @@
+//! A router between a server and one or more LANs full of hosts, each part in its own namespace.
+//!
+//! ```text
+//! server eth0 ---- wan0 router lan0 ---- eth0 clients of LAN 0: hosts 0, 1, 2, 3
+//!                              lan1 ---- eth0 clients of LAN 1
+//! ```
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
+use anyhow::Result;
+
+use crate::netns::Namespace;
+use crate::sink;
+use crate::traffic::Family;
+
+/// How many hosts every LAN holds.
+pub const HOSTS: u8 = 4;
+
+/// Who sends or receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A host behind the router.
+    Host {
+        /// Which LAN, from 0.
+        lan: u8,
+        /// Which host of the LAN, from 0.
+        number: u8,
+    },
+    /// The server beyond the router.
+    Server,
+    /// The router itself, by its address on LAN 0.
+    Router,
+}
+
+impl End {
+    /// Host `number` on LAN 0.
+    pub const fn host(number: u8) -> Self {
+        Self::Host { lan: 0, number }
+    }
+
+    /// The address of this end. Every host has an IPv6 /64 of its own.
+    pub fn address(self, family: Family) -> IpAddr {
+        match (family, self) {
+            (Family::V4, Self::Host { lan, number }) => {
+                Ipv4Addr::new(10, 77, lan, 10 + number).into()
+            }
+            (Family::V4, Self::Server) => Ipv4Addr::new(10, 78, 0, 2).into(),
+            (Family::V4, Self::Router) => Ipv4Addr::new(10, 77, 0, 1).into(),
+            (Family::V6, Self::Host { lan, number }) => {
+                lan_address_v6(lan, 0x10 + u16::from(number))
+            }
+            (Family::V6, Self::Server) => Ipv6Addr::new(0xfd00, 0x78, 0, 0, 0, 0, 0, 2).into(),
+            (Family::V6, Self::Router) => lan_address_v6(0, 1),
+        }
+    }
+
+    /// What the agent calls one host: an IPv4 /32 or an IPv6 /64.
+    pub fn prefix(self, family: Family) -> String {
+        match self.address(family) {
+            IpAddr::V4(address) => format!("{address}/32"),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        }
+    }
+}
+
+/// The prefix that covers every host of a LAN.
+pub fn lan_prefix(lan: u8, family: Family) -> String {
+    match family {
+        Family::V4 => format!("10.77.{lan}.0/24"),
+        Family::V6 => format!("fd00:77:{lan:x}::/48"),
+    }
+}
+
+/// The namespaces of a router, its server and its LANs, joined by veth pairs.
+#[derive(Debug)]
+pub struct Router {
+    router: Namespace,
+    server: Namespace,
+    lans: Vec<Namespace>,
+    _sinks: Vec<UdpSocket>,
+}
+
+impl Router {
+    /// A router with one LAN.
+    pub fn new() -> Result<Self> {
+        Self::with_lans(1)
+    }
+
+    /// A router with `count` LANs, on its interfaces `lan0`, `lan1` and so on.
+    pub fn with_lans(count: u8) -> Result<Self> {
+        let router = Namespace::new("router")?;
+        prepare(&router)?;
+        router.sysctl("ipv4/ip_forward", "1")?;
+        router.sysctl("ipv6/conf/all/forwarding", "1")?;
+        let server = server(&router)?;
+        let lans = (0..count).map(|lan| clients(&router, lan)).collect::<Result<Vec<_>>>()?;
+        let ends = lans.iter().chain([&server, &router]);
+        let sinks = ends.map(sink::discard).collect::<Result<Vec<_>>>()?;
+        Ok(Self { router, server, lans, _sinks: sinks })
+    }
+
+    /// The namespace in which this end lives.
+    pub fn namespace(&self, end: End) -> &Namespace {
+        match end {
+            End::Host { lan, .. } => &self.lans[usize::from(lan)],
+            End::Server => &self.server,
+            End::Router => &self.router,
+        }
+    }
+}
+
+/// Turns off what would make the first packets late.
+fn prepare(namespace: &Namespace) -> Result<()> {
+    for scope in ["all", "default"] {
+        namespace.sysctl(&format!("ipv6/conf/{scope}/accept_dad"), "0")?;
+    }
+    Ok(())
+}
+
+fn server(router: &Namespace) -> Result<Namespace> {
+    let server = Namespace::new("server")?;
+    prepare(&server)?;
+    let (near, far) = ("02:78:00:00:00:01", "02:78:00:00:00:02");
+    join(router, "wan0", near, &server, far)?;
+    router.ip(&format!(
+        "addr add 10.78.0.1/24 dev wan0
+         addr add fd00:78::1/64 dev wan0 nodad
+         link set wan0 up
+         neigh replace 10.78.0.2 lladdr {far} dev wan0 nud permanent
+         neigh replace fd00:78::2 lladdr {far} dev wan0 nud permanent
+        "
+    ))?;
+    server.ip(&format!(
+        "addr add 10.78.0.2/24 dev eth0
+         addr add fd00:78::2/64 dev eth0 nodad
+         link set eth0 up
+         neigh replace 10.78.0.1 lladdr {near} dev eth0 nud permanent
+         neigh replace fd00:78::1 lladdr {near} dev eth0 nud permanent
+         route add default via 10.78.0.1
+         route add default via fd00:78::1
+        "
+    ))?;
+    Ok(server)
+}
+
+fn clients(router: &Namespace, lan: u8) -> Result<Namespace> {
+    let clients = Namespace::new(&format!("lan{lan}"))?;
+    prepare(&clients)?;
+    let (near, far) = (format!("02:77:00:00:{lan:02x}:01"), format!("02:77:00:00:{lan:02x}:02"));
+    let gateway = lan_address_v6(lan, 1);
+    join(router, &format!("lan{lan}"), &near, &clients, &far)?;
+    let mut inside = String::new();
+    let mut outside = format!(
+        "addr add 10.77.{lan}.1/24 dev lan{lan}
+         addr add {gateway}/64 dev lan{lan} nodad
+         link set lan{lan} up
+         route add {} dev lan{lan}\n",
+        lan_prefix(lan, Family::V6)
+    );
+    for host in (0..HOSTS).map(|number| End::Host { lan, number }) {
+        let (v4, v6) = (host.address(Family::V4), host.address(Family::V6));
+        inside += &format!("addr add {v4}/24 dev eth0\naddr add {v6}/128 dev eth0 nodad\n");
+        for address in [v4, v6] {
+            outside +=
+                &format!("neigh replace {address} lladdr {far} dev lan{lan} nud permanent\n");
+        }
+    }
+    inside += &format!(
+        "link set eth0 up
+         neigh replace 10.77.{lan}.1 lladdr {near} dev eth0 nud permanent
+         neigh replace {gateway} lladdr {near} dev eth0 nud permanent
+         route add default via 10.77.{lan}.1
+         route add {gateway} dev eth0
+         route add default via {gateway} dev eth0
+        "
+    );
+    router.ip(&outside)?;
+    clients.ip(&inside)?;
+    Ok(clients)
+}
+
+/// Lays a veth pair from `link` in the router to `eth0` at the far end.
+fn join(router: &Namespace, link: &str, near: &str, end: &Namespace, far: &str) -> Result<()> {
+    router.ip(&format!(
+        "link add {link} address {near} type veth peer name eth0 address {far} netns {}\n",
+        end.name()
+    ))
+}
+
+fn lan_address_v6(lan: u8, subnet: u16) -> IpAddr {
+    Ipv6Addr::new(0xfd00, 0x77, u16::from(lan), subnet, 0, 0, 0, 1).into()
+}

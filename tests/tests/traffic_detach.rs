@@ -1,0 +1,116 @@
+//! `detach --all` leaves nothing of ours and everything of others, with either way to attach.
+
+use std::time::Duration;
+
+use throttle_tests::bars::{Bar, Reading, assert_holds};
+use throttle_tests::command;
+use throttle_tests::flood::Flood;
+use throttle_tests::hooks::{clsact_programs, filters, has_clsact, still_loaded, tcx_programs};
+use throttle_tests::lab::Lab;
+use throttle_tests::leftovers;
+use throttle_tests::netns::Namespace;
+use throttle_tests::require_root;
+use throttle_tests::router::{End, Router};
+use throttle_tests::scenario::{self, ends};
+use throttle_tests::traffic::{Case, MBIT};
+
+const NONE: [u32; 0] = [];
+const LINK: &str = "lan0";
+const CLSACT: [&str; 4] = ["--iface", LINK, "--hook", "clsact"];
+const LIMIT: u64 = 10 * MBIT;
+const OFFERED: u64 = 60 * MBIT;
+const WINDOW: Duration = Duration::from_secs(2);
+
+#[test]
+fn detach_leaves_no_program_pin_or_file_with_tcx() {
+    require_root!();
+    let lab = Lab::with(Router::new().unwrap(), &["--iface", LINK, "--hook", "tcx"]).unwrap();
+    let namespace = lab.router.namespace(End::Router);
+    let programs = tcx_programs(namespace, LINK).unwrap();
+    assert_eq!(programs.len(), 2, "one program at each hook");
+    assert_limited(&lab);
+    lab.agent.detach_all().unwrap();
+    assert_eq!(tcx_programs(namespace, LINK).unwrap(), NONE);
+    assert_nothing_left(&lab, &programs);
+}
+
+#[test]
+fn detach_leaves_no_program_qdisc_pin_or_file_with_clsact() {
+    require_root!();
+    let lab = Lab::with(Router::new().unwrap(), &CLSACT).unwrap();
+    let namespace = lab.router.namespace(End::Router);
+    let programs = clsact_programs(namespace, LINK).unwrap();
+    assert_eq!(programs.len(), 2, "one program at each hook");
+    assert_eq!(tcx_programs(namespace, LINK).unwrap(), NONE);
+    assert_limited(&lab);
+    lab.agent.detach_all().unwrap();
+    assert!(!has_clsact(namespace, LINK).unwrap(), "the qdisc that the agent made is removed");
+    assert_nothing_left(&lab, &programs);
+}
+
+#[test]
+fn detach_keeps_the_clsact_qdisc_and_the_filters_of_others() {
+    require_root!();
+    let router = Router::new().unwrap();
+    tc(router.namespace(End::Router), "qdisc add dev lan0 clsact");
+    let foreign = "filter add dev lan0 ingress prio 4242 protocol all u32 match u32 0 0 flowid 1:1";
+    tc(router.namespace(End::Router), foreign);
+    let lab = Lab::with(router, &CLSACT).unwrap();
+    let namespace = lab.router.namespace(End::Router);
+    let programs = clsact_programs(namespace, LINK).unwrap();
+    assert_eq!(programs.len(), 2, "one program at each hook");
+    assert_limited(&lab);
+    lab.agent.detach_all().unwrap();
+    assert!(has_clsact(namespace, LINK).unwrap(), "the qdisc of others stays");
+    assert!(filters(namespace, LINK, "ingress").unwrap().contains("pref 4242"));
+    assert_nothing_left(&lab, &programs);
+}
+
+#[test]
+fn a_killed_agent_can_be_detached_from_outside() {
+    require_root!();
+    for hook in ["tcx", "clsact"] {
+        let router = Router::new().unwrap();
+        let mut lab = Lab::with(router, &["--iface", LINK, "--hook", hook]).unwrap();
+        let namespace = lab.router.namespace(End::Router);
+        let programs =
+            [tcx_programs, clsact_programs].map(|of| of(namespace, LINK).unwrap()).concat();
+        assert_eq!(programs.len(), 2, "one program at each hook");
+        lab.agent.kill().unwrap();
+        assert_eq!(still_loaded(&programs).unwrap(), programs, "enforcement outlives the agent");
+        lab.agent.detach_all().unwrap();
+        assert!(!has_clsact(lab.router.namespace(End::Router), LINK).unwrap());
+        assert_nothing_left(&lab, &programs);
+    }
+}
+
+fn assert_limited(lab: &Lab) {
+    for case in Case::all() {
+        lab.limit(End::host(0), case.family, case.direction, LIMIT).unwrap();
+        assert_rate(lab, case, LIMIT);
+    }
+}
+
+fn assert_nothing_left(lab: &Lab, programs: &[u32]) {
+    assert_eq!(still_loaded(programs).unwrap(), NONE, "programs still loaded");
+    assert!(leftovers::of_instance(lab.agent.instance()).is_empty());
+    for case in Case::all() {
+        assert_rate(lab, case, OFFERED);
+    }
+}
+
+/// A flood of [`OFFERED`] arrives at `expected` bits per second.
+fn assert_rate(lab: &Lab, case: Case, expected: u64) {
+    let (from, to) = ends(End::host(0), End::Server, case.direction);
+    assert_holds(|| {
+        let flood = Flood::new(&lab.router, from, to, case.family).rate(OFFERED);
+        let (rate, _) = scenario::flood(&lab.router, to, case.family, [flood], WINDOW)?;
+        let what = format!("{} {}", case.direction, case.family);
+        let (measured, expected) = (rate.bits_per_second, expected as f64);
+        Ok(vec![Reading::new(what, measured, expected, "bit/s", Bar::Within(2.0))])
+    });
+}
+
+fn tc(namespace: &Namespace, words: &str) {
+    command::run(namespace.command("tc").args(words.split_whitespace())).unwrap();
+}

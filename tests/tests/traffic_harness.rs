@@ -1,0 +1,79 @@
+//! The harness measures truthfully: without a limit, all that is sent is counted on arrival.
+
+use std::time::Duration;
+
+use throttle_tests::bars::{Bar, Reading, assert_holds};
+use throttle_tests::flood::Flood;
+use throttle_tests::measure::Meter;
+use throttle_tests::require_root;
+use throttle_tests::router::{End, Router};
+use throttle_tests::scenario;
+use throttle_tests::sink::CountingSink;
+use throttle_tests::tcp::Flow;
+use throttle_tests::traffic::{Direction, Family, MBIT, Transport};
+
+const SHORT: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_flood_arrives_at_the_rate_it_is_sent() {
+    require_root!();
+    let router = Router::new().unwrap();
+    for (family, direction) in Family::ALL.into_iter().zip(Direction::ALL) {
+        let (from, to) = scenario::ends(End::host(1), End::Server, direction);
+        for segments in [1, 8] {
+            assert_holds(|| {
+                let flood = Flood::new(&router, from, to, family).rate(80 * MBIT).gso(segments);
+                let (rate, _) = scenario::flood(&router, to, family, [flood], SHORT)?;
+                let what = format!("{family} {direction}, {segments} segments");
+                let (measured, sent) = (rate.bits_per_second, (80 * MBIT) as f64);
+                Ok(vec![Reading::new(what, measured, sent, "bit/s", Bar::Within(2.0))])
+            });
+        }
+    }
+}
+
+#[test]
+fn the_wire_bytes_of_tcp_are_its_goodput_plus_headers() {
+    require_root!();
+    let router = Router::new().unwrap();
+    for family in Family::ALL {
+        for (host, peer) in [(End::host(0), End::Server), (End::host(2), End::Router)] {
+            for direction in Direction::ALL {
+                let (from, to) = scenario::ends(host, peer, direction);
+                assert_holds(|| {
+                    let flow =
+                        Flow { router: &router, from, to, family, skipped_seconds: 0, seconds: 1 };
+                    let running = flow.start()?;
+                    let meter = Meter::new(router.namespace(to), family, Transport::Tcp)?;
+                    let before = meter.sample()?;
+                    let payload = running.finish()?.received_bytes as f64;
+                    let wire = (meter.sample()?.bytes - before.bytes) as f64;
+                    let headers = 1500.0 / (1468 - family.header_bytes()) as f64;
+                    let what = format!("{family} {from:?} -> {to:?}");
+                    Ok(vec![Reading::new(what, wire, payload * headers, "byte", Bar::Within(1.0))])
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_counting_sink_counts_its_own_port_only() {
+    require_root!();
+    let router = Router::new().unwrap();
+    let to = End::host(1);
+    let sink = CountingSink::bind(&router, to, Family::V6).unwrap();
+    let other = Flood::new(&router, End::Server, to, Family::V6).rate(MBIT).start().unwrap();
+    std::thread::sleep(SHORT);
+    drop(other);
+    assert_eq!(sink.sample().packets, 0);
+    let counted =
+        Flood::new(&router, End::Server, to, Family::V6).port(sink.port()).length(148).rate(MBIT);
+    let running = counted.start().unwrap();
+    std::thread::sleep(SHORT);
+    drop(running);
+    std::thread::sleep(SHORT);
+    let sample = sink.sample();
+    assert!(sample.packets > 0);
+    assert_eq!(sample.bytes, sample.packets * 148);
+}

@@ -1,0 +1,116 @@
+//! The life of the agent, from start to signal.
+
+use std::{os::unix::net::UnixListener, sync::Arc, time::Instant};
+
+use tokio::{
+    net, runtime,
+    signal::unix::{SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{Agent, Info, Kernel, RunOptions, log, netns, privileges, start};
+use crate::{
+    control,
+    error::{Kind, Result, ResultExt},
+    telemetry,
+};
+
+/// The datapath is one lock: more threads than this would only wait for it.
+const BLOCKING_THREADS: usize = 4;
+
+/// Runs an agent until it is told to stop. What it enforces outlives it, unless told otherwise.
+///
+/// # Errors
+/// Anything that keeps it from starting; what was in force before still is.
+pub fn run(options: &RunOptions) -> Result<()> {
+    log::start(options.verbose, options.kernel_log, options.color)?;
+    privileges::check(options.netns.is_some())?;
+    // Before any thread is spawned: a thread enters for itself and its children only.
+    options.netns.as_ref().map_or(Ok(()), netns::NetnsName::enter)?;
+    start::check_links(&options.links)?;
+    let socket = options.instance.socket(&options.run_dir);
+    let (listener, socket_file) = control::claim(&socket)?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .doing(Kind::Failed, || "starting the event loop")?;
+    let mut datapath = start::open(options)?;
+    let logger = datapath.logger();
+    let info = Info {
+        instance: options.instance.clone(),
+        socket,
+        adopted: datapath.adopted(),
+        started: Instant::now(),
+    };
+    announce(&info, datapath.links()?.len(), datapath.limits().len());
+    let engine = Box::new(Kernel { datapath, options: options.datapath() });
+    let agent = Arc::new(Agent::new(info, engine, socket_file));
+    runtime.block_on(async {
+        let pump = logger.map(|logger| tokio::spawn(log::pump(logger)));
+        let served = serve(&agent, listener).await;
+        if let Some(pump) = pump {
+            pump.abort();
+        }
+        finish(&agent, options.detach_on_exit).await.and(served)
+    })
+}
+
+fn announce(info: &Info, links: usize, limits: usize) {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    eprintln!(
+        "ready: instance {}, {links} link{}, {limits} limit{}, control socket {}",
+        info.instance,
+        plural(links),
+        plural(limits),
+        info.socket.display()
+    );
+}
+
+/// Answers and samples until the agent is asked to stop.
+async fn serve(agent: &Arc<Agent>, listener: UnixListener) -> Result<()> {
+    let listener = net::UnixListener::from_std(listener)
+        .doing(Kind::Failed, || "listening on the control socket")?;
+    let watching = || "watching for signals";
+    let mut terminate = signal(SignalKind::terminate()).doing(Kind::Failed, watching)?;
+    let mut interrupt = signal(SignalKind::interrupt()).doing(Kind::Failed, watching)?;
+    let stopper = Arc::clone(agent);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopper.stop();
+    });
+    tokio::spawn(sample_forever(Arc::clone(agent)));
+    control::serve(listener, agent).await;
+    Ok(())
+}
+
+async fn sample_forever(agent: Arc<Agent>) {
+    let mut ticks = interval(telemetry::PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stopping = agent.stopping();
+    while !*stopping.borrow_and_update() {
+        tokio::select! {
+            _ = ticks.tick() => {
+                if let Err(error) = agent.sample().await {
+                    tracing::warn!("sampling counters: {error}");
+                }
+            }
+            _ = stopping.changed() => {}
+        }
+    }
+}
+
+async fn finish(agent: &Arc<Agent>, detach: bool) -> Result<()> {
+    if detach {
+        return match agent.detach_all().await {
+            // `detach --all` has just done it.
+            Err(error) if error.kind() == Kind::NotRunning => Ok(()),
+            done => done,
+        };
+    }
+    agent.release();
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! What every task of the agent shares.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use tokio::{sync::watch, task};
+
+use super::Engine;
+use crate::{
+    control::SocketFile,
+    error::{Error, Kind, Result, ResultExt},
+    instance::Instance,
+    telemetry::{StatsView, Telemetry},
+};
+
+/// Facts about the process that never change.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// The instance that it serves.
+    pub instance: Instance,
+    /// Path of the control socket.
+    pub socket: PathBuf,
+    /// Whether it took over pins of an earlier process.
+    pub adopted: bool,
+    /// When it started.
+    pub started: Instant,
+}
+
+/// The agent, as its tasks see it.
+pub struct Agent {
+    /// Facts about the process.
+    pub info: Info,
+    state: Mutex<Option<State>>,
+    samples: watch::Sender<Arc<StatsView>>,
+    stop: watch::Sender<bool>,
+}
+
+/// What is gone after `detach --all`.
+struct State {
+    engine: Box<dyn Engine>,
+    telemetry: Telemetry,
+    /// Dropped with the rest, which removes the socket.
+    _socket_file: SocketFile,
+}
+
+impl Agent {
+    /// An agent around an engine that is ready to enforce.
+    #[must_use]
+    pub fn new(info: Info, engine: Box<dyn Engine>, socket_file: SocketFile) -> Self {
+        let state = State { engine, telemetry: Telemetry::default(), _socket_file: socket_file };
+        Self {
+            info,
+            state: Mutex::new(Some(state)),
+            samples: watch::Sender::default(),
+            stop: watch::Sender::default(),
+        }
+    }
+
+    /// Runs `work` on the engine, off the event loop; callers take turns.
+    ///
+    /// # Errors
+    /// That of `work`, or [`Kind::NotRunning`] after [`detach_all`](Self::detach_all).
+    pub async fn with<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let agent = Arc::clone(self);
+        blocking(move || {
+            let mut state = agent.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let state = state.as_mut().ok_or_else(stopping)?;
+            work(&mut *state.engine, &mut state.telemetry)
+        })
+        .await
+    }
+
+    /// Takes one sample and passes it to everyone who listens.
+    ///
+    /// # Errors
+    /// Reading the counters failed.
+    pub async fn sample(self: &Arc<Self>) -> Result<()> {
+        let sample = self.with(|engine, telemetry| telemetry.sample(engine)).await?;
+        self.samples.send_replace(Arc::new(sample));
+        Ok(())
+    }
+
+    /// Samples as they are taken, beginning with the newest one.
+    #[must_use]
+    pub fn samples(&self) -> watch::Receiver<Arc<StatsView>> {
+        self.samples.subscribe()
+    }
+
+    /// Asks the process to end.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Turns true when the process is asked to end.
+    #[must_use]
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Removes everything of the instance, the socket included, and asks the process to end.
+    ///
+    /// # Errors
+    /// Removal failed; the process ends nevertheless, since its datapath is gone.
+    pub async fn detach_all(self: &Arc<Self>) -> Result<()> {
+        let agent = Arc::clone(self);
+        let removed = blocking(move || {
+            let state = agent.take().ok_or_else(stopping)?;
+            state.engine.remove()
+        })
+        .await;
+        self.stop();
+        removed.map(drop)
+    }
+
+    /// Lets go of the engine and removes the socket; what is enforced stays in force.
+    pub fn release(&self) {
+        drop(self.take());
+    }
+
+    fn take(&self) -> Option<State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn stopping() -> Error {
+    Error::not_running("the agent is about to exit")
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    task::spawn_blocking(work).await.doing(Kind::Failed, || "working on the datapath")?
+}

@@ -1,0 +1,192 @@
+//! From what was typed after `run` to a program that enforces.
+
+use std::{collections::HashSet, path::PathBuf, str::FromStr};
+
+use nix::net::if_::if_nameindex;
+use throttle_common::abi::Side;
+
+use super::{KernelLog, NetnsName};
+use crate::{
+    datapath::{Datapath, HookChoice, Options},
+    error::{Error, Kind, Result, ResultExt},
+    instance::Instance,
+    telemetry::{hook_name, side_name},
+};
+
+/// What an agent is started with.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The instance to serve.
+    pub instance: Instance,
+    /// Directory of the control socket.
+    pub run_dir: PathBuf,
+    /// Directory above all pins.
+    pub pin_root: PathBuf,
+    /// Interfaces to attach to.
+    pub links: Vec<LinkSpec>,
+    /// Network namespace to enter first.
+    pub netns: Option<NetnsName>,
+    /// How to attach.
+    pub hook: HookChoice,
+    /// Capacity of the host table, in hosts.
+    pub max_hosts: u32,
+    /// Capacity of the limit table, in limits.
+    pub max_limits: u32,
+    /// Messages of the eBPF program to log.
+    pub kernel_log: Option<KernelLog>,
+    /// Whether to detach everything at the end.
+    pub detach_on_exit: bool,
+    /// How much of its own doings the agent logs.
+    pub verbose: u8,
+    /// When to colour the log.
+    pub color: clap::ColorChoice,
+}
+
+impl RunOptions {
+    /// What the datapath is opened with.
+    #[must_use]
+    pub fn datapath(&self) -> Options {
+        Options {
+            instance: self.instance.name().to_owned(),
+            pin_root: self.pin_root.clone(),
+            hook: self.hook,
+            max_hosts: self.max_hosts,
+            max_limits: self.max_limits,
+            kernel_log: self.kernel_log.map(Into::into),
+        }
+    }
+}
+
+/// An interface to attach to: `IF`, `IF:far` or `IF:near`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSpec {
+    /// Name of the interface.
+    pub interface: String,
+    /// Where the hosts are, seen from it.
+    pub side: Side,
+}
+
+impl FromStr for LinkSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // The kernel refuses colons in names.
+        let (interface, side) = match text.split_once(':') {
+            None => (text, Side::default()),
+            Some((interface, "far")) => (interface, Side::Far),
+            Some((interface, "near")) => (interface, Side::Near),
+            Some((interface, _)) => {
+                return Err(format!(
+                    "interface {text:?} has an unknown side: write {interface}:far or {interface}:near"
+                ));
+            }
+        };
+        if interface.is_empty() {
+            return Err(format!(
+                "interface {text:?} has no name: write eth1, eth1:far or eth1:near"
+            ));
+        }
+        Ok(Self { interface: interface.to_owned(), side })
+    }
+}
+
+/// Checks every name before anything is attached.
+pub(super) fn check_links(links: &[LinkSpec]) -> Result<()> {
+    let mut seen = HashSet::new();
+    if let Some(twice) = links.iter().find(|link| !seen.insert(&link.interface)) {
+        return Err(Error::usage(format_args!("--iface {} is given twice", twice.interface)));
+    }
+    let present = interfaces()?;
+    match links.iter().find(|link| !present.contains(&link.interface)) {
+        None => Ok(()),
+        Some(missing) => {
+            Err(Error::failed(format_args!("no such interface: {}", missing.interface))
+                .hint(format_args!("there are {}", present.join(", "))))
+        }
+    }
+}
+
+fn interfaces() -> Result<Vec<String>> {
+    let found = if_nameindex().doing(Kind::Failed, || "listing interfaces")?;
+    Ok(found.iter().map(|interface| interface.name().to_string_lossy().into_owned()).collect())
+}
+
+/// Opens the datapath and attaches all links, or leaves everything as it was.
+pub(super) fn open(options: &RunOptions) -> Result<Datapath> {
+    let mut datapath = Datapath::open(&options.datapath())?;
+    let before = attached(&datapath)?;
+    let Err(error) = attach_all(&mut datapath, &options.links) else { return Ok(datapath) };
+    if let Err(second) = undo(datapath, &before, options) {
+        tracing::warn!("undoing a failed start: {second}");
+    }
+    Err(error)
+}
+
+/// Detaches what was attached since, and removes what was not there before.
+fn undo(mut datapath: Datapath, before: &HashSet<String>, options: &RunOptions) -> Result<()> {
+    for interface in attached(&datapath)?.difference(before) {
+        datapath.detach(interface)?;
+    }
+    if !datapath.adopted() {
+        drop(datapath);
+        Datapath::remove(&options.datapath())?;
+    }
+    Ok(())
+}
+
+fn attach_all(datapath: &mut Datapath, links: &[LinkSpec]) -> Result<()> {
+    for LinkSpec { interface, side } in links {
+        let link = datapath.attach(interface, *side)?;
+        tracing::info!(
+            interface,
+            side = side_name(link.side),
+            hook = hook_name(link.hook),
+            "attached"
+        );
+    }
+    Ok(())
+}
+
+fn attached(datapath: &Datapath) -> Result<HashSet<String>> {
+    Ok(datapath.links()?.into_iter().filter_map(|link| link.interface).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(text: &str) -> Result<LinkSpec, String> {
+        text.parse()
+    }
+
+    #[test]
+    fn the_side_is_far_unless_told_otherwise() {
+        for (text, side) in
+            [("eth1", Side::Far), ("eth1:far", Side::Far), ("eth1:near", Side::Near)]
+        {
+            assert_eq!(link(text), Ok(LinkSpec { interface: "eth1".into(), side }));
+        }
+    }
+
+    #[test]
+    fn bad_sides_and_names_are_refused_with_the_accepted_form() {
+        assert!(link("eth1:left").unwrap_err().ends_with("write eth1:far or eth1:near"));
+        assert!(link(":far").unwrap_err().contains("has no name"));
+        assert!(link("").unwrap_err().contains("has no name"));
+    }
+
+    #[test]
+    fn a_missing_interface_is_named_along_with_those_there_are() {
+        let error = check_links(&[link("lo").unwrap(), link("nosuch0").unwrap()]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Failed);
+        assert_eq!(error.to_string(), "no such interface: nosuch0");
+        assert!(error.hint_text().unwrap().contains("lo"));
+    }
+
+    #[test]
+    fn an_interface_is_attached_once() {
+        let error = check_links(&[link("lo:far").unwrap(), link("lo:near").unwrap()]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(error.to_string(), "--iface lo is given twice");
+    }
+}

@@ -1,0 +1,36 @@
+//! `host`.
+
+use std::net::IpAddr;
+
+use clap::Subcommand;
+
+use super::values::host;
+use crate::telemetry::HostSort;
+
+/// What to show of hosts.
+#[derive(Debug, Subcommand)]
+pub enum HostCommand {
+    /// Show the counters of one host, and how long it has to wait
+    #[command(after_help = "\
+Examples:
+  throttle-agent host show 10.0.0.7
+  throttle-agent host show 2001:db8::7 --json | jq .down.bits_per_second")]
+    Show {
+        /// The host's address; of IPv6, any address in its /64
+        #[arg(value_parser = host, value_name = "IP")]
+        address: IpAddr,
+    },
+    /// Show hosts, largest first
+    #[command(after_help = "\
+Examples:
+  throttle-agent host list --top 10
+  throttle-agent host list --sort excess --json")]
+    List {
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        top: Option<usize>,
+        /// In this order
+        #[arg(long, value_enum, value_name = "ORDER", default_value_t)]
+        sort: HostSort,
+    },
+}

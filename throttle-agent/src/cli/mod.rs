@@ -1,0 +1,114 @@
+//! What can be typed. What it does is in [`commands`](crate::commands).
+
+mod host;
+mod limit;
+mod run;
+mod usage;
+mod values;
+
+use clap::{ArgGroup, Args, ColorChoice, Parser, Subcommand};
+
+pub use host::HostCommand;
+pub use limit::{LimitCommand, LimitSetArgs};
+pub use run::RunArgs;
+pub use usage::{Parsed, parse};
+
+use crate::{agent::NetnsName, instance::Instance};
+
+/// Limits traffic per IP address in the kernel.
+#[derive(Debug, Parser)]
+#[command(name = "throttle-agent", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  throttle-agent run --iface eth1
+  throttle-agent limit set 10.0.0.0/24 --down 10mbit --up 2mbit
+  throttle-agent host list --top 10
+  throttle-agent detach --all
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such limit or host, 4 not permitted,
+5 agent not running, 6 the kernel cannot do it";
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Name of the instance: one policy over the links of one network namespace
+    #[arg(long, global = true, value_name = "NAME", default_value = Instance::DEFAULT)]
+    pub instance: Instance,
+    /// Print JSON instead of tables
+    #[arg(short, long, global = true)]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value_t)]
+    pub color: ColorChoice,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Attach to interfaces and enforce limits until told to stop, and beyond
+    Run(RunArgs),
+    /// Set, delete and show limits
+    #[command(subcommand)]
+    Limit(LimitCommand),
+    /// Show hosts
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Show counters of links, limits and reasons
+    Stats(StatsArgs),
+    /// Show the agent and its links
+    Status,
+    /// Stop enforcing on one interface, or remove everything of the instance
+    Detach(DetachArgs),
+}
+
+/// Which counters to show.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(after_help = "\
+Examples:
+  throttle-agent stats
+  throttle-agent stats --watch
+  throttle-agent stats --watch 10 --json | jq .hosts")]
+pub struct StatsArgs {
+    /// Show them again every so many seconds; with --json, one line each
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1")]
+    pub watch: Option<std::num::NonZeroU32>,
+}
+
+/// What to detach.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  throttle-agent detach --iface eth1
+  throttle-agent detach --all
+
+Both work without a running agent, too. With --all, the agent exits, and no program,
+pin, qdisc or file of the instance is left.")]
+#[group(skip)]
+#[command(group = ArgGroup::new("what").required(true).args(["iface", "all"]))]
+pub struct DetachArgs {
+    /// Detach from this interface; limits stay
+    #[arg(long, value_name = "IF")]
+    pub iface: Option<String>,
+    /// Detach from every interface and remove all limits
+    #[arg(long)]
+    pub all: bool,
+    /// Network namespace of the instance, for when no agent runs
+    #[arg(long, value_name = "NAME|PATH")]
+    pub netns: Option<NetnsName>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! `run`.
+
+use clap::Args;
+
+use crate::{
+    agent::{KernelLog, LinkSpec, NetnsName},
+    datapath::HookChoice,
+};
+
+/// How to run the agent.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  throttle-agent run --iface eth1               hosts are beyond eth1: a router's LAN port
+  throttle-agent run --iface wan0:near          hosts are behind this machine
+  throttle-agent run --netns blue --iface eth0 --iface eth1
+
+What is enforced outlives the agent. Started again, it takes over what it finds.")]
+pub struct RunArgs {
+    /// Attach to this interface; hosts are beyond the wire (far) or behind this machine (near)
+    #[arg(long, value_name = "IF[:near|:far]")]
+    pub iface: Vec<LinkSpec>,
+    /// Enter this network namespace first
+    #[arg(long, value_name = "NAME|PATH")]
+    pub netns: Option<NetnsName>,
+    /// Room for so many hosts
+    #[arg(long, value_name = "N", default_value_t = RunArgs::MAX_HOSTS,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(RunArgs::MOST)))]
+    pub max_hosts: u32,
+    /// Room for so many limits
+    #[arg(long, value_name = "N", default_value_t = RunArgs::MAX_LIMITS,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(RunArgs::MOST)))]
+    pub max_limits: u32,
+    /// How to attach
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub hook: HookChoice,
+    /// Log messages of the eBPF program up to this level
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub kernel_log: Option<KernelLog>,
+    /// Stop enforcing when the agent ends
+    #[arg(long)]
+    pub detach_on_exit: bool,
+}
+
+impl RunArgs {
+    /// Hosts that the table has room for unless told otherwise.
+    pub const MAX_HOSTS: u32 = 65_536;
+    /// Limits that the table has room for unless told otherwise.
+    pub const MAX_LIMITS: u32 = 16_384;
+    /// The largest table.
+    const MOST: u32 = 1 << 24;
+}

@@ -1,0 +1,52 @@
+//! From words on the command line to a command, or to an error on one line.
+
+use std::ffi::OsString;
+
+use clap::{Parser, error::ErrorKind};
+
+use super::Cli;
+use crate::error::{Error, Result};
+
+/// What the words came to.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A command to run.
+    Run(Box<Cli>),
+    /// A question about the command line, which is answered.
+    Shown,
+}
+
+/// Reads the command line, the program's name first.
+///
+/// # Errors
+///
+/// [`Kind::Usage`](crate::error::Kind::Usage) when the words are no command.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed> {
+    let error = match Cli::try_parse_from(words) {
+        Ok(cli) => return Ok(Parsed::Run(Box::new(cli))),
+        Err(error) => error,
+    };
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        error.print().map_err(|error| Error::of_io(error, "writing to stdout"))?;
+        return Ok(Parsed::Shown);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Err(Error::usage("a command is missing").hint(
+            "`throttle-agent --help` shows the commands, `... COMMAND --help` how to use one",
+        ));
+    }
+    Err(one_line(&error.render().to_string()))
+}
+
+/// The first paragraph of clap's message, and its tip as the hint.
+fn one_line(text: &str) -> Error {
+    let mut paragraphs = text.split("\n\n").map(str::trim);
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.strip_prefix("error:").unwrap_or(message);
+    let tips = paragraphs.filter_map(|paragraph| paragraph.strip_prefix("tip:"));
+    let error = Error::usage(message.trim());
+    match tips.map(str::trim).next() {
+        Some(tip) => error.hint(tip),
+        None => error,
+    }
+}

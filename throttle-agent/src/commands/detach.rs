@@ -1,0 +1,68 @@
+//! `detach`: through the agent, or without one.
+
+use std::path::{Path, PathBuf};
+
+use hyper::Method;
+
+use super::{Context, wait};
+use crate::{
+    agent::{NetnsName, check_privileges, not_attached},
+    cli::{DetachArgs, Global, RunArgs},
+    control::{self, DetachRequest, Detached},
+    datapath::{Datapath, HookChoice, Options},
+    error::{Kind, Result},
+    instance::{PIN_ROOT, RUN_DIR},
+};
+
+pub(super) fn run(context: &Context, global: &Global, args: DetachArgs) -> Result<()> {
+    let request = match &args.iface {
+        Some(interface) => DetachRequest::Interface(interface.clone()),
+        None => DetachRequest::All {},
+    };
+    let answer = match wait(context.client.send(Method::POST, "/v1/detach", &request)) {
+        Err(error) if error.kind() == Kind::NotRunning => without_agent(global, &args)?,
+        answered => answered?,
+    };
+    let instance = &global.instance;
+    match &args.iface {
+        Some(interface) => context.output.done(&answer, format_args!("detached from {interface}")),
+        None => {
+            context.output.done(&answer, format_args!("nothing of instance {instance} is left"))
+        }
+    }
+}
+
+/// Does what the agent would do, holding its socket so that none starts meanwhile.
+///
+/// The socket of an agent that was killed goes as well.
+fn without_agent(global: &Global, args: &DetachArgs) -> Result<Detached> {
+    check_privileges(args.netns.is_some())?;
+    args.netns.as_ref().map_or(Ok(()), NetnsName::enter)?;
+    let _socket = control::claim(&global.instance.socket(Path::new(RUN_DIR)))?;
+    let options = Options {
+        instance: global.instance.name().to_owned(),
+        pin_root: PathBuf::from(PIN_ROOT),
+        hook: HookChoice::Auto,
+        max_hosts: RunArgs::MAX_HOSTS,
+        max_limits: RunArgs::MAX_LIMITS,
+        kernel_log: None,
+    };
+    match &args.iface {
+        Some(interface) => detach_one(&options, interface),
+        None => Datapath::remove(&options).map(|_| Detached::default()),
+    }
+}
+
+fn detach_one(options: &Options, interface: &str) -> Result<Detached> {
+    let mut datapath = Datapath::open(options)?;
+    if !datapath.adopted() {
+        // Nothing was there; opening it has made pins.
+        drop(datapath);
+        Datapath::remove(options)?;
+        return Err(not_attached(interface, &[]));
+    }
+    if datapath.detach(interface)? {
+        return Ok(Detached { detached: vec![interface.to_owned()] });
+    }
+    Err(not_attached(interface, &datapath.links()?))
+}

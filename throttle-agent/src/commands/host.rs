@@ -1,0 +1,20 @@
+//! `host show|list`.
+
+use std::net::IpAddr;
+
+use super::Context;
+use crate::{
+    error::Result,
+    telemetry::{HostSort, HostView},
+};
+
+pub(super) async fn show(context: &Context, address: IpAddr) -> Result<()> {
+    let host: HostView = context.client.get(&format!("/v1/hosts/{address}")).await?;
+    context.output.show(&host)
+}
+
+pub(super) async fn list(context: &Context, top: Option<usize>, sort: HostSort) -> Result<()> {
+    let top = top.map(|top| format!("&top={top}")).unwrap_or_default();
+    let hosts: Vec<HostView> = context.client.get(&format!("/v1/hosts?sort={sort}{top}")).await?;
+    context.output.show(&hosts)
+}

@@ -1,0 +1,157 @@
+//! The command line's end of the socket.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, Response,
+    body::Incoming,
+    client::conn::http1,
+    header::{CONTENT_TYPE, HOST},
+};
+use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{net::UnixStream, time::timeout};
+
+use super::refusal::Refusal;
+use crate::{
+    error::{Error, Kind, Result, ResultExt},
+    instance::Instance,
+};
+
+/// Reading a million hosts takes about a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks the agent of one instance.
+#[derive(Debug, Clone)]
+pub struct Client {
+    instance: Instance,
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client of the instance whose socket is in `run_dir`.
+    #[must_use]
+    pub fn new(instance: Instance, run_dir: &Path) -> Self {
+        Self { socket: instance.socket(run_dir), instance }
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// [`Kind::NotRunning`] when there is no agent, [`Kind::NotPermitted`] when it may not be asked,
+    /// else what the agent answers.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Sends something.
+    ///
+    /// # Errors
+    /// As with [`get`](Self::get).
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        let body = serde_json::to_vec(body).doing(Kind::Failed, || "writing the request")?;
+        self.ask(method, path, body.into()).await
+    }
+
+    /// Deletes something.
+    ///
+    /// # Errors
+    /// As with [`get`](Self::get).
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.ask(Method::DELETE, path, Bytes::new()).await
+    }
+
+    /// Calls `each` with every line of an endless answer, until that fails or the agent ends.
+    ///
+    /// # Errors
+    /// As with [`get`](Self::get), and those of `each`; [`Kind::NotRunning`] when the agent ends.
+    pub async fn lines<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut each: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
+        let mut body = self.open(Method::GET, path, Bytes::new()).await?.into_body();
+        let mut pending = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| self.hung_up(error))?;
+            pending.extend_from_slice(&frame.into_data().unwrap_or_default());
+            while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = pending.drain(..=end).collect();
+                each(decode(&line)?)?;
+            }
+        }
+        Err(Error::not_running(format_args!("the agent of instance {} has ended", self.instance)))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
+        let asked = async {
+            let response = self.open(method, path, body).await?;
+            decode(&self.collect(response).await?)
+        };
+        timeout(PATIENCE, asked).await.map_err(|_| {
+            Error::failed(format_args!("no answer from {} in {PATIENCE:?}", self.socket.display()))
+        })?
+    }
+
+    /// Connects, sends the request, and turns a refusal into an error.
+    async fn open(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>> {
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|error| self.no_agent(error))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.hung_up(error))?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "throttle")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .doing(Kind::Failed, || format!("asking for {path}"))?;
+        let response = sender.send_request(request).await.map_err(|error| self.hung_up(error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let body = self.collect(response).await?;
+        Err(decode::<Refusal>(&body)?.into())
+    }
+
+    async fn collect(&self, response: Response<Incoming>) -> Result<Bytes> {
+        let body = response.into_body().collect().await;
+        Ok(body.map_err(|error| self.hung_up(error))?.to_bytes())
+    }
+
+    fn no_agent(&self, error: io::Error) -> Error {
+        let (instance, socket) = (&self.instance, self.socket.display());
+        if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) {
+            return Error::not_running(format_args!(
+                "no agent runs for instance {instance}: nothing answers on {socket}"
+            ))
+            .hint(format_args!("start one: throttle-agent run{} --iface IF", instance.option()));
+        }
+        let error = Error::of_io(error, format_args!("connecting to {socket}"));
+        if error.kind() != Kind::NotPermitted {
+            return error;
+        }
+        error.hint("run it as root, for instance with sudo, or as a member of group throttle")
+    }
+
+    fn hung_up(&self, error: hyper::Error) -> Error {
+        Error::from(anyhow::Error::new(error))
+            .context(format_args!("talking to the agent on {}", self.socket.display()))
+    }
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).doing(Kind::Failed, || "reading the agent's answer")
+}

@@ -1,0 +1,129 @@
+//! What requests and answers hold.
+
+use std::num::NonZeroU32;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    datapath::{Change, LinkStatus},
+    policy::LimitView,
+    telemetry::{HostsView, hook_name, side_name},
+};
+
+/// Answer to a limit that was set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitSet {
+    /// The limit in force, defaults filled in.
+    pub limit: LimitView,
+    /// What setting it did.
+    pub change: ChangeName,
+    /// What the operator should know about it.
+    pub warnings: Vec<String>,
+}
+
+/// What setting a limit did, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeName {
+    /// The prefix had no limit.
+    Created,
+    /// The prefix had another limit.
+    Replaced,
+    /// The prefix had this very limit.
+    Unchanged,
+}
+
+impl From<Change> for ChangeName {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Created => Self::Created,
+            Change::Replaced => Self::Replaced,
+            Change::Unchanged => Self::Unchanged,
+        }
+    }
+}
+
+/// Answer to a limit that was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitDeleted {
+    /// Its prefix.
+    pub deleted: IpNet,
+}
+
+/// What to detach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum DetachRequest {
+    /// One interface.
+    Interface(String),
+    /// Everything; the agent exits.
+    All {},
+}
+
+/// Answer to what was detached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detached {
+    /// Names of the interfaces.
+    pub detached: Vec<String>,
+}
+
+/// The agent at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Name of the instance.
+    pub instance: String,
+    /// Version of the agent.
+    pub version: String,
+    /// Number of its process.
+    pub pid: u32,
+    /// Time since it started.
+    pub uptime_seconds: f64,
+    /// Whether it took over what an earlier process had left in force.
+    pub adopted: bool,
+    /// Path of the control socket.
+    pub control_socket: String,
+    /// The interfaces it is attached to.
+    pub links: Vec<LinkSummary>,
+    /// Number of limits.
+    pub limits: usize,
+    /// The host table.
+    pub hosts: HostsView,
+}
+
+/// One link at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkSummary {
+    /// Name of the interface; `null` when the interface is gone.
+    pub interface: Option<String>,
+    /// Index of the interface.
+    pub ifindex: u32,
+    /// Where the hosts are: `far` or `near`.
+    pub side: String,
+    /// How the program is attached: `tcx` or `clsact`.
+    pub hook: String,
+}
+
+impl From<&LinkStatus> for LinkSummary {
+    fn from(link: &LinkStatus) -> Self {
+        Self {
+            interface: link.interface.clone(),
+            ifindex: link.ifindex,
+            side: side_name(link.side).to_owned(),
+            hook: hook_name(link.hook).to_owned(),
+        }
+    }
+}
+
+/// How often to stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamQuery {
+    /// A line every so many seconds.
+    #[serde(default = "one")]
+    pub every_seconds: NonZeroU32,
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}

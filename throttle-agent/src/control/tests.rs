@@ -1,0 +1,251 @@
+//! The socket from end to end: server, routes and client around an engine of tables.
+
+use std::{path::Path, sync::Arc, time::Duration, time::Instant};
+
+use hyper::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::*;
+use crate::{
+    agent::{Agent, Info, fake::FakeEngine},
+    error::{Error, Kind},
+    instance::Instance,
+    policy::{LimitRequest, LimitView, RatesRequest},
+    telemetry::{HostView, StatsView},
+};
+
+struct Running {
+    agent: Arc<Agent>,
+    client: Client,
+    server: JoinHandle<()>,
+    directory: TempDir,
+}
+
+impl Running {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let instance: Instance = "test".parse().unwrap();
+        let run_dir = directory.path().join("throttle");
+        let socket = instance.socket(&run_dir);
+        let (listener, file) = claim(&socket).unwrap();
+        let info =
+            Info { instance: instance.clone(), socket, adopted: false, started: Instant::now() };
+        let agent = Arc::new(Agent::new(info, Box::new(FakeEngine::new()), file));
+        let listener = UnixListener::from_std(listener).unwrap();
+        let serving = Arc::clone(&agent);
+        let server = tokio::spawn(async move { serve(listener, &serving).await });
+        Self { agent, client: Client::new(instance, &run_dir), server, directory }
+    }
+
+    fn run_dir(&self) -> std::path::PathBuf {
+        self.directory.path().join("throttle")
+    }
+
+    async fn set(&self, prefix: &str, down_bits_per_second: u64) -> Result<LimitSet, Error> {
+        let down =
+            RatesRequest { bits_per_second: Some(down_bits_per_second), ..Default::default() };
+        let request = LimitRequest { down, ..Default::default() };
+        self.client.send(Method::PUT, &format!("/v1/limits/{prefix}"), &request).await
+    }
+
+    /// Sends bytes as they are and returns the whole answer.
+    async fn raw(&self, request: &str) -> String {
+        let mut stream = UnixStream::connect(&self.agent.info.socket).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+#[tokio::test]
+async fn a_limit_is_set_replaced_shown_listed_and_deleted() {
+    let running = Running::start();
+    let set = running.set("10.0.0.0/24", 10_000_000).await.unwrap();
+    assert_eq!(set.change, ChangeName::Created);
+    assert_eq!(set.limit.down.burst_bytes, Some(312_500));
+    let set = running.set("10.0.0.0/24", 10_000_000).await.unwrap();
+    assert_eq!(set.change, ChangeName::Unchanged);
+    let set = running.set("10.0.0.0/24", 20_000_000).await.unwrap();
+    assert_eq!(set.change, ChangeName::Replaced);
+
+    let shown: LimitView = running.client.get("/v1/limits/10.0.0.0/24").await.unwrap();
+    assert_eq!(shown, set.limit);
+    running.set("2001:db8::/48", 8_000).await.unwrap();
+    let listed: Vec<LimitView> = running.client.get("/v1/limits").await.unwrap();
+    assert_eq!(listed.len(), 2);
+
+    let deleted: LimitDeleted = running.client.delete("/v1/limits/2001:db8::/48").await.unwrap();
+    assert_eq!(deleted.deleted.to_string(), "2001:db8::/48");
+    let listed: Vec<LimitView> = running.client.get("/v1/limits").await.unwrap();
+    assert_eq!(listed, [shown]);
+}
+
+#[tokio::test]
+async fn a_prefix_nobody_gave_is_not_found() {
+    let running = Running::start();
+    for error in [
+        running.client.get::<Value>("/v1/limits/10.9.9.0/24").await.unwrap_err(),
+        running.client.delete::<Value>("/v1/limits/10.9.9.0/24").await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert_eq!(error.to_string(), "prefix 10.9.9.0/24 has no limit");
+        assert!(error.hint_text().is_some());
+    }
+}
+
+#[tokio::test]
+async fn unsound_requests_are_refused_and_change_nothing() {
+    let running = Running::start();
+    let put = async |path: &str, body: Value| {
+        running.client.send::<Value>(Method::PUT, path, &body).await.unwrap_err()
+    };
+    let sound = json!({"down": {"bits_per_second": 8000}});
+    for error in [
+        put("/v1/limits/10.0.0.5/24", sound.clone()).await,
+        put("/v1/limits/nonsense", sound.clone()).await,
+        put("/v1/limits/10.0.0.0/24", json!({})).await,
+        put("/v1/limits/10.0.0.0/24", json!({"down": {"bits_per_second": 1}})).await,
+        put("/v1/limits/10.0.0.0/24", json!({"down": {"bps": 8000}})).await,
+        put("/v1/limits/10.0.0.0/24", json!([1])).await,
+        put("/v1/limits/10.0.0.0/24", json!({"scope": "x".repeat(100_000)})).await,
+        put("/v1/nowhere", sound).await,
+    ] {
+        assert_eq!(error.kind(), Kind::Usage, "{error}");
+    }
+    let listed: Vec<LimitView> = running.client.get("/v1/limits").await.unwrap();
+    assert_eq!(listed, []);
+}
+
+#[tokio::test]
+async fn hosts_are_shown_and_listed() {
+    let running = Running::start();
+    let host: HostView = running.client.get("/v1/hosts/10.0.0.7").await.unwrap();
+    assert_eq!((host.host.as_str(), host.down.wait_ns), ("10.0.0.7", 9));
+    let hosts: Vec<HostView> = running.client.get("/v1/hosts?sort=up&top=5").await.unwrap();
+    assert_eq!(hosts, [host]);
+    let none: Vec<HostView> = running.client.get("/v1/hosts?top=0").await.unwrap();
+    assert_eq!(none, []);
+}
+
+#[tokio::test]
+async fn an_unknown_host_is_not_found() {
+    let running = Running::start();
+    let error = running.client.get::<Value>("/v1/hosts/10.0.0.8").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    let error = running.client.get::<Value>("/v1/hosts?sort=sideways").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage);
+}
+
+#[tokio::test]
+async fn status_and_stats_answer() {
+    let running = Running::start();
+    running.set("10.0.0.0/24", 8_000).await.unwrap();
+    let status: StatusView = running.client.get("/v1/status").await.unwrap();
+    assert_eq!((status.instance.as_str(), status.limits, status.links.len()), ("test", 1, 2));
+    let stats: StatsView = running.client.get("/v1/stats").await.unwrap();
+    assert_eq!((stats.links.len(), stats.limits.len()), (2, 1));
+    assert_eq!(stats.hosts.overflowed, 12);
+}
+
+#[tokio::test]
+async fn the_stream_follows_the_samples_and_ends_with_the_agent() {
+    let running = Running::start();
+    running.agent.sample().await.unwrap();
+    let mut seen = 0;
+    let agent = Arc::clone(&running.agent);
+    let streamed = running.client.lines("/v1/stats/stream", |stats: StatsView| {
+        seen += 1;
+        assert_eq!(stats.links.len(), 2);
+        let agent = Arc::clone(&agent);
+        tokio::spawn(
+            async move { if seen < 3 { agent.sample().await.unwrap() } else { agent.stop() } },
+        );
+        Ok(())
+    });
+    let error = timeout(Duration::from_secs(10), streamed).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), Kind::NotRunning);
+    assert_eq!(seen, 3);
+    running.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn one_interface_is_detached_and_the_rest_stays() {
+    let running = Running::start();
+    let one = DetachRequest::Interface("eth1".into());
+    let answer: Detached = running.client.send(Method::POST, "/v1/detach", &one).await.unwrap();
+    assert_eq!(answer.detached, ["eth1"]);
+    let error = running.client.send::<Value>(Method::POST, "/v1/detach", &one).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Failed);
+    assert_eq!(error.to_string(), "interface eth1 is not attached");
+    assert_eq!(error.hint_text(), Some("attached are eth2"));
+}
+
+#[tokio::test]
+async fn detaching_everything_leaves_no_file_and_ends_the_agent() {
+    let running = Running::start();
+    let all = DetachRequest::All {};
+    let answer: Detached = running.client.send(Method::POST, "/v1/detach", &all).await.unwrap();
+    assert_eq!(answer.detached, ["eth1", "eth2"]);
+    assert!(!running.run_dir().exists());
+    timeout(Duration::from_secs(10), running.server).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn without_an_agent_the_client_says_how_to_start_one() {
+    let client = Client::new("wan".parse().unwrap(), Path::new("/nonexistent"));
+    let error = client.get::<Value>("/v1/status").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotRunning);
+    assert!(error.to_string().contains("no agent runs for instance wan"));
+    assert_eq!(error.hint_text(), Some("start one: throttle-agent run --instance wan --iface IF"));
+}
+
+#[tokio::test]
+async fn a_dead_agents_socket_is_no_agent() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(UnixListener::bind(directory.path().join("default.sock")).unwrap());
+    let client = Client::new("default".parse().unwrap(), directory.path());
+    assert_eq!(client.get::<Value>("/v1/status").await.unwrap_err().kind(), Kind::NotRunning);
+}
+
+#[tokio::test]
+async fn strangers_hear_a_refusal_whatever_they_ask() {
+    let running = Running::start();
+    let listener = UnixListener::bind(running.directory.path().join("default.sock")).unwrap();
+    let server = tokio::spawn(async move { axum::serve(listener, routes::refused()).await });
+    let client = Client::new("default".parse().unwrap(), running.directory.path());
+    let error = client.get::<Value>("/v1/limits").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotPermitted);
+    assert!(error.to_string().contains("group throttle"));
+    server.abort();
+}
+
+#[tokio::test]
+async fn other_clients_get_json_as_well() {
+    let running = Running::start();
+    let answer = running.raw("GET /v1/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("content-type: application/json"));
+    assert!(
+        answer.ends_with(r#"{"error":"the agent knows no GET /v1/x","hint":null,"kind":"usage"}"#)
+    );
+    let answer =
+        running.raw("POST /v1/limits HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.contains("the agent knows no POST /v1/limits"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_sends_no_request_is_cut_off() {
+    let running = Running::start();
+    let begun = tokio::time::Instant::now();
+    let answer = running.raw("GET /v1/status HTTP/1.1\r\n").await;
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(!answer.contains("200 OK"), "{answer}");
+}

@@ -1,0 +1,106 @@
+//! Counters that every processor keeps for itself, and the buckets that prefixes share.
+
+use aya::maps::{Array, MapData, MapError, PerCpuArray, PerCpuValues};
+use throttle_common::{
+    abi::{self, Direction, LimitUse, limit_use_index, reason_index},
+    verdict::Reason,
+};
+
+use super::{
+    pod::{Plain, Raw},
+    state::Tally,
+};
+use crate::error::{Kind, Result, ResultExt};
+
+/// Maps `REASONS`, `LIMIT_USE` and `SHARED`.
+pub(super) struct CounterTable {
+    reasons: PerCpuArray<MapData, Raw<abi::Tally>>,
+    limit_use: PerCpuArray<MapData, Raw<LimitUse>>,
+    shared: Array<MapData, [u64; 16]>,
+}
+
+/// Theoretical arrival times of one direction's shared buckets, in ticks.
+pub(super) struct SharedTats {
+    /// The byte bucket's.
+    pub(super) bytes: u64,
+    /// The packet bucket's.
+    pub(super) packets: u64,
+}
+
+impl CounterTable {
+    /// Wraps the maps.
+    pub(super) fn new(
+        reasons: PerCpuArray<MapData, Raw<abi::Tally>>,
+        limit_use: PerCpuArray<MapData, Raw<LimitUse>>,
+        shared: Array<MapData, [u64; 16]>,
+    ) -> Self {
+        Self { reasons, limit_use, shared }
+    }
+
+    /// A link's packets of one direction, per reason in the order of [`Reason::ALL`].
+    pub(super) fn reasons(
+        &self,
+        link: u32,
+        direction: Direction,
+    ) -> Result<[Tally; Reason::COUNT]> {
+        let mut tallies = [Tally::default(); Reason::COUNT];
+        for (tally, reason) in tallies.iter_mut().zip(Reason::ALL) {
+            let index = reason_index(link, direction, reason);
+            let values =
+                self.reasons.get(&index, 0).doing(Kind::Failed, || "reading map REASONS")?;
+            *tally = values.iter().fold(Tally::default(), |sum, Raw(cpu)| sum.plus(cpu));
+        }
+        Ok(tallies)
+    }
+
+    /// A limit's packets of one direction: passed and excess.
+    pub(super) fn limit_use(&self, index: u32, direction: Direction) -> Result<(Tally, Tally)> {
+        let index = limit_use_index(index, direction);
+        let values =
+            self.limit_use.get(&index, 0).doing(Kind::Failed, || "reading map LIMIT_USE")?;
+        let start = (Tally::default(), Tally::default());
+        Ok(values.iter().fold(start, |(passed, excess), Raw(cpu)| {
+            (passed.plus(&cpu.passed), excess.plus(&cpu.excess))
+        }))
+    }
+
+    /// The shared buckets of a limit.
+    pub(super) fn shared(&self, index: u32, direction: Direction) -> Result<SharedTats> {
+        let words = self.shared.get(&index, 0).doing(Kind::Failed, || "reading map SHARED")?;
+        let at = match direction {
+            Direction::Up => 0,
+            Direction::Down => 8,
+        };
+        Ok(SharedTats { bytes: words[at], packets: words[at + 1] })
+    }
+
+    /// Clears the counters of a link that is about to be attached.
+    pub(super) fn clear_link(&mut self, link: u32) -> Result<()> {
+        for direction in Direction::ALL {
+            for reason in Reason::ALL {
+                clear(&mut self.reasons, reason_index(link, direction, reason))
+                    .doing(Kind::Failed, || "clearing map REASONS")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears the counters and shared buckets of a prefix that is about to get its first limit.
+    pub(super) fn clear_limit(&mut self, index: u32) -> Result<()> {
+        for direction in Direction::ALL {
+            clear(&mut self.limit_use, limit_use_index(index, direction))
+                .doing(Kind::Failed, || "clearing map LIMIT_USE")?;
+        }
+        self.shared.set(index, [0; 16], 0).doing(Kind::Failed, || "clearing map SHARED")
+    }
+}
+
+fn clear<T: Plain + Default>(
+    map: &mut PerCpuArray<MapData, Raw<T>>,
+    index: u32,
+) -> Result<(), MapError> {
+    let cpus = map.get(&index, 0)?.len();
+    let zeros = PerCpuValues::try_from(vec![Raw(T::default()); cpus])
+        .map_err(|error| MapError::IoError(error))?;
+    map.set(index, zeros, 0)
+}

@@ -1,0 +1,160 @@
+//! Filters of the clsact qdisc, for kernels without TCX.
+//!
+//! The filter keeps a fixed priority and handle, so that a restarted agent finds and replaces it.
+
+use std::{mem, pin::pin};
+
+use aya::programs::{
+    Link, ProgramError, SchedClassifier, TcError,
+    tc::{
+        NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions, TcHandle,
+        qdisc_add_clsact,
+    },
+};
+use futures_util::TryStreamExt;
+use throttle_common::abi::Hook;
+
+use super::{Interface, attach_type, hook_name};
+use crate::{
+    datapath::pins::io_error,
+    error::{Error, Kind, Result, ResultExt},
+};
+
+/// Runs early, so that a filter of others that ends the chain cannot hide this one.
+const PRIORITY: u16 = 10;
+const HANDLE: TcHandle = TcHandle::new(0, 0x7468);
+
+/// Makes sure that the interface has a clsact qdisc; `true` when it had none.
+pub(super) fn make_qdisc(interface: Interface<'_>) -> Result<bool> {
+    match qdisc_add_clsact(interface.name) {
+        Ok(()) => Ok(true),
+        Err(error) if errno(&error) == Some(libc::EEXIST) => Ok(false),
+        Err(error) => Err(refused(error, format!("adding a clsact qdisc to {}", interface.name))),
+    }
+}
+
+/// Adds the filter. One that is there already belongs to others and stays.
+pub(super) fn attach(
+    program: &mut SchedClassifier,
+    interface: Interface<'_>,
+    hook: Hook,
+) -> Result<()> {
+    let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
+    let options = TcAttachOptions::Netlink(options);
+    let id = program
+        .attach_with_options(interface.name, attach_type(hook), options)
+        .map_err(|error| refused_program(error, attaching(interface, hook)))?;
+    keep(program, id)
+}
+
+/// Replaces the program of a filter that an earlier agent has added, or adds the filter again.
+pub(super) fn adopt(
+    program: &mut SchedClassifier,
+    interface: Interface<'_>,
+    hook: Hook,
+) -> Result<()> {
+    match program.attach_to_link(existing(interface, hook)?) {
+        Ok(id) => keep(program, id),
+        Err(_) => {
+            make_qdisc(interface)?;
+            attach(program, interface, hook)
+        }
+    }
+}
+
+/// Leaves the filter to itself: it outlives the agent, and dropping its link would detach it.
+fn keep(program: &mut SchedClassifier, id: SchedClassifierLinkId) -> Result<()> {
+    let link = program.take_link(id).doing(Kind::Failed, || "keeping a clsact filter")?;
+    mem::forget(link);
+    Ok(())
+}
+
+fn attaching(interface: Interface<'_>, hook: Hook) -> String {
+    format!(
+        "attaching to {} of {} as clsact filter with priority {PRIORITY} and handle {:#x}",
+        hook_name(hook),
+        interface.name,
+        u32::from(HANDLE)
+    )
+}
+
+/// Removes the filter; it may be gone already.
+pub(super) fn detach(interface: Interface<'_>, hook: Hook) -> Result<()> {
+    match existing(interface, hook)?.detach() {
+        Ok(()) => Ok(()),
+        Err(ProgramError::NetlinkError(error))
+            if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(refused_program(
+            error,
+            format!("detaching from {} of {}", hook_name(hook), interface.name),
+        )),
+    }
+}
+
+/// Removes the clsact qdisc unless filters of others use it.
+pub(in crate::datapath) fn remove_qdisc_if_unused(interface: u32) -> Result<()> {
+    let doing = || format!("removing the clsact qdisc of interface {interface}");
+    let index = i32::try_from(interface).doing(Kind::Failed, doing)?;
+    // A thread of its own inherits the network namespace and may block on its own runtime.
+    let outcome = std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(remove_qdisc(index))
+            })
+            .join()
+    });
+    match outcome {
+        Ok(done) => done.map_err(|error: anyhow::Error| Error::from(error).context(doing())),
+        Err(_) => Err(Error::failed(doing())),
+    }
+}
+
+async fn remove_qdisc(index: i32) -> anyhow::Result<()> {
+    let (connection, handle, _) = rtnetlink::new_connection()?;
+    tokio::spawn(connection);
+    let mut filters = handle.traffic_filter(index);
+    for list in [filters.get().ingress(), filters.get().egress()] {
+        if pin!(list.execute()).try_next().await?.is_some() {
+            return Ok(());
+        }
+    }
+    let mut request = handle.qdisc().del(index);
+    let header = &mut request.message_mut().header;
+    header.parent = rtnetlink::packet_route::tc::TcHandle::CLSACT;
+    request.execute().await?;
+    Ok(())
+}
+
+fn existing(interface: Interface<'_>, hook: Hook) -> Result<SchedClassifierLink> {
+    SchedClassifierLink::attached(interface.name, attach_type(hook), PRIORITY, HANDLE, None)
+        .map_err(|error| io_error(error, format!("looking for interface {}", interface.name)))
+}
+
+fn errno(error: &TcError) -> Option<i32> {
+    match error {
+        TcError::NetlinkError(error) => error.raw_os_error(),
+        TcError::IoError(error) => error.raw_os_error(),
+        TcError::AlreadyAttached => Some(libc::EEXIST),
+        TcError::NulError(_) | TcError::InvalidTcxAttach(_) | TcError::InvalidLinkOperation => None,
+    }
+}
+
+fn refused(error: TcError, doing: String) -> Error {
+    let kind = match errno(&error) {
+        Some(libc::EPERM | libc::EACCES) => Kind::NotPermitted,
+        Some(libc::EOPNOTSUPP | libc::ENOENT) => Kind::Unsupported,
+        Some(_) | None => Kind::Failed,
+    };
+    Error::from(anyhow::Error::new(error)).with_kind(kind).context(doing)
+}
+
+fn refused_program(error: ProgramError, doing: String) -> Error {
+    match error {
+        ProgramError::TcError(error) => refused(error, doing),
+        other => Error::from(anyhow::Error::new(other)).context(doing),
+    }
+}

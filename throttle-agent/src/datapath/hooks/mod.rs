@@ -1,0 +1,104 @@
+//! Attaches a program to one hook of one interface.
+
+mod clsact;
+mod tcx;
+
+use aya::programs::{SchedClassifier, TcAttachType};
+use throttle_common::abi::{Hook, Link};
+
+use super::{HookChoice, pins::Pins};
+use crate::error::{Kind, Result};
+
+pub(super) use clsact::remove_qdisc_if_unused;
+pub(super) use tcx::is_alive;
+
+/// The interface that a hook belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Interface<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Its index.
+    pub(super) index: u32,
+}
+
+/// Decides how to attach to an interface, and prepares it; returns [`Link`]'s flags.
+///
+/// TCX is tried rather than looked up: a kernel without it refuses the first program.
+pub(super) fn prepare(
+    choice: HookChoice,
+    program: &mut SchedClassifier,
+    interface: Interface<'_>,
+    pins: &Pins,
+) -> Result<u32> {
+    if choice != HookChoice::Clsact {
+        match tcx::attach(program, interface, Hook::Ingress, pins) {
+            Ok(()) => return Ok(0),
+            Err(error) if choice == HookChoice::Tcx || error.kind() != Kind::Unsupported => {
+                return Err(error);
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(Link::CLSACT | if clsact::make_qdisc(interface)? { Link::MADE_QDISC } else { 0 })
+}
+
+/// Attaches the program of a link that [`prepare`] has prepared.
+pub(super) fn attach(
+    flags: u32,
+    program: &mut SchedClassifier,
+    interface: Interface<'_>,
+    hook: Hook,
+    pins: &Pins,
+) -> Result<()> {
+    if flags & Link::CLSACT == 0 {
+        tcx::attach(program, interface, hook, pins)
+    } else {
+        clsact::attach(program, interface, hook)
+    }
+}
+
+/// Replaces the program of an earlier agent without a gap.
+pub(super) fn adopt(
+    flags: u32,
+    program: &mut SchedClassifier,
+    interface: Interface<'_>,
+    hook: Hook,
+    pins: &Pins,
+) -> Result<()> {
+    if flags & Link::CLSACT == 0 {
+        tcx::attach(program, interface, hook, pins)
+    } else {
+        clsact::adopt(program, interface, hook)
+    }
+}
+
+/// Detaches the program of a hook; it may be gone already.
+pub(super) fn detach(
+    flags: u32,
+    index: u32,
+    name: Option<&str>,
+    hook: Hook,
+    pins: &Pins,
+) -> Result<()> {
+    if flags & Link::CLSACT == 0 {
+        return tcx::detach(index, hook, pins);
+    }
+    match name {
+        Some(name) => clsact::detach(Interface { name, index }, hook),
+        None => Ok(()),
+    }
+}
+
+fn attach_type(hook: Hook) -> TcAttachType {
+    match hook {
+        Hook::Ingress => TcAttachType::Ingress,
+        Hook::Egress => TcAttachType::Egress,
+    }
+}
+
+fn hook_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Ingress => "ingress",
+        Hook::Egress => "egress",
+    }
+}

@@ -1,0 +1,93 @@
+//! Loads the eBPF object that is embedded in the agent.
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
+    maps::MapError,
+    programs::{ProgramError, SchedClassifier},
+};
+use throttle_common::abi::Hook;
+use tracing::Level;
+
+use super::{
+    Options,
+    layout::MAPS,
+    pins::{Pins, io_error},
+};
+use crate::error::{Error, Kind, Result, ResultExt};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/throttle-ebpf"));
+
+/// Creates or adopts the pinned maps and loads both programs.
+pub(super) fn load(options: &Options, pins: &Pins) -> Result<Ebpf> {
+    let log_level = kernel_log_level(options.kernel_log);
+    let paths = MAPS.map(|map| (map.name, pins.path(map.name), map.max_entries(options)));
+    let mut loader = EbpfLoader::new();
+    loader.verifier_log_level(VerifierLogLevel::STATS);
+    loader.override_global(aya_log::LEVEL, &log_level, true);
+    for (name, path, max_entries) in &paths {
+        loader.map_pin_path(name, path.as_path()).map_max_entries(name, *max_entries);
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(|error| {
+        let cause = match &error {
+            EbpfError::MapError(MapError::CreateError { io_error, .. }) => io_error.raw_os_error(),
+            _ => None,
+        };
+        refused(cause, error, "creating the eBPF maps")
+    })?;
+    for hook in [Hook::Ingress, Hook::Egress] {
+        classifier(&mut ebpf, hook)?.load().map_err(|error| {
+            let cause = match &error {
+                ProgramError::LoadError { io_error, .. } => io_error.raw_os_error(),
+                _ => None,
+            };
+            refused(cause, error, "loading the eBPF program")
+        })?;
+    }
+    Ok(ebpf)
+}
+
+/// The program of a hook.
+pub(super) fn classifier(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassifier> {
+    let name = match hook {
+        Hook::Ingress => "throttle_in",
+        Hook::Egress => "throttle_out",
+    };
+    let program = ebpf.program_mut(name);
+    let program =
+        program.ok_or_else(|| Error::failed(format!("the eBPF object has no program {name}")))?;
+    <&mut SchedClassifier>::try_from(program)
+        .doing(Kind::Failed, || format!("program {name} is no classifier"))
+}
+
+/// The level as aya-log numbers it; 0 leaves no message in the program.
+fn kernel_log_level(level: Option<Level>) -> u8 {
+    match level {
+        None => 0,
+        Some(Level::ERROR) => aya_log::Level::Error as u8,
+        Some(Level::WARN) => aya_log::Level::Warn as u8,
+        Some(Level::INFO) => aya_log::Level::Info as u8,
+        Some(Level::DEBUG) => aya_log::Level::Debug as u8,
+        Some(_) => aya_log::Level::Trace as u8,
+    }
+}
+
+/// What the kernel refused, with a kind that says whether privileges or the kernel were lacking.
+fn refused<E: std::error::Error + Send + Sync + 'static>(
+    cause: Option<i32>,
+    error: E,
+    doing: &'static str,
+) -> Error {
+    tracing::debug!(?error, "{doing}");
+    match cause {
+        Some(libc::EPERM | libc::EACCES) => Error::not_permitted(format!("{doing}: {error}"))
+            .hint("run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"),
+        Some(code @ (libc::ENOSYS | libc::EINVAL | libc::EOPNOTSUPP)) => {
+            let code = std::io::Error::from_raw_os_error(code);
+            Error::unsupported(format!("{doing}: the kernel cannot do it: {code}")).hint(
+                "Linux 5.15 or newer with CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF is needed",
+            )
+        }
+        Some(code) => io_error(std::io::Error::from_raw_os_error(code), doing.into()),
+        None => Error::failed(format!("{doing}: {error}")),
+    }
+}

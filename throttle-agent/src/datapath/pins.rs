@@ -1,0 +1,129 @@
+//! Where pins live: `<root>/<layout version>/<instance>/`, on a BPF file system.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use aya::maps::MapInfo;
+use nix::{
+    mount::{MsFlags, mount},
+    sys::statfs::{FsType, statfs},
+};
+use throttle_common::abi;
+
+use super::{Options, layout::MAPS};
+use crate::error::{Error, Kind, Result, ResultExt};
+
+const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
+
+/// The pins of one instance.
+#[derive(Debug, Clone)]
+pub(super) struct Pins {
+    directory: PathBuf,
+}
+
+impl Pins {
+    /// The pins of the instance that `options` name; nothing is touched.
+    pub(super) fn of(options: &Options) -> Self {
+        let version = abi::VERSION.to_string();
+        Self { directory: options.pin_root.join(version).join(&options.instance) }
+    }
+
+    /// Makes the directory, and mounts the BPF file system if nobody has.
+    pub(super) fn create(options: &Options) -> Result<Self> {
+        if let Some(mount_point) = options.pin_root.parent() {
+            mount_bpffs(mount_point)?;
+        }
+        let pins = Self::of(options);
+        fs::create_dir_all(&pins.directory)
+            .map_err(|error| io_error(error, format!("creating {}", pins.directory.display())))?;
+        Ok(pins)
+    }
+
+    /// The directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Path of a pin.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Checks the layout of every map that is already pinned.
+    pub(super) fn check_maps(&self) -> Result<()> {
+        for layout in MAPS.iter().filter(|layout| self.path(layout.name).exists()) {
+            let path = self.path(layout.name);
+            let info = MapInfo::from_pin(&path)
+                .doing(Kind::Failed, || format!("reading the pinned map {}", path.display()))?;
+            layout.check(&info)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to adopt or remove.
+    pub(super) fn exist(&self) -> bool {
+        self.directory.exists()
+    }
+
+    /// Removes every pin and the directory, then the directories above it that are empty.
+    pub(super) fn remove(&self) -> Result<()> {
+        let failed = |error| io_error(error, format!("removing {}", self.directory.display()));
+        for entry in fs::read_dir(&self.directory).map_err(failed)? {
+            fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+        }
+        fs::remove_dir(&self.directory).map_err(failed)?;
+        for parent in self.directory.ancestors().skip(1).take(2) {
+            // Other instances, or other layout versions, keep theirs.
+            if fs::remove_dir(parent).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Mounts the BPF file system on `point` unless one is there.
+fn mount_bpffs(point: &Path) -> Result<()> {
+    let shown = point.display();
+    let found = statfs(point).doing(Kind::Unsupported, || format!("looking for {shown}"))?;
+    if found.filesystem_type() == BPF_FS_MAGIC {
+        return Ok(());
+    }
+    // Pins in a mount that only this process sees vanish with it, and enforcement with them.
+    if is_private_mount_namespace() {
+        return Err(Error::failed(format!(
+            "mounting the BPF file system on {shown}: this mount namespace is not the system's, and \
+             limits would end with this process"
+        ))
+        .hint("start the agent outside and pass `--netns NAME`, instead of inside `ip netns exec`"));
+    }
+    mount(Some("bpf"), point, Some("bpf"), MsFlags::empty(), None::<&str>)
+        .map_err(|errno| io_error(errno.into(), format!("mounting the BPF file system on {shown}")))
+}
+
+/// Whether this process sees other mounts than the system's first process does.
+///
+/// A container may hide that process; the two are then taken to be alike.
+fn is_private_mount_namespace() -> bool {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt"));
+    match (namespace("self"), namespace("1")) {
+        (Ok(own), Ok(system)) => own != system,
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
+/// An error whose kind says whether privileges were missing.
+pub(super) fn io_error(error: io::Error, doing: String) -> Error {
+    let kind = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => Kind::NotPermitted,
+        Some(libc::ENOSYS | libc::EOPNOTSUPP | libc::ENODEV) => Kind::Unsupported,
+        Some(_) | None => Kind::Failed,
+    };
+    let outcome: Result<()> = Err(error).doing(kind, || doing);
+    match outcome {
+        Ok(()) => unreachable!("an error stays one"),
+        Err(error) => error,
+    }
+}

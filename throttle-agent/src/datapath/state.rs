@@ -1,0 +1,119 @@
+//! What the datapath reports: links, limits and hosts with their counters.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use throttle_common::{
+    abi::{self, Side},
+    verdict::Reason,
+};
+
+/// How a link's program is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookKind {
+    /// A pinned TCX link.
+    Tcx,
+    /// A filter of the clsact qdisc.
+    Clsact,
+}
+
+/// One interface that the program is attached to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkStatus {
+    /// Name of the interface, or `None` when the interface is gone.
+    pub interface: Option<String>,
+    /// Index of the interface in the instance's network namespace.
+    pub ifindex: u32,
+    /// Where the hosts are, seen from the link.
+    pub side: Side,
+    /// How the program is attached.
+    pub hook: HookKind,
+}
+
+/// Packets and bytes of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Wire packets.
+    pub packets: u64,
+    /// Layer-3 bytes as on the wire.
+    pub bytes: u64,
+}
+
+impl Tally {
+    /// The sum with what one processor has counted.
+    pub(super) fn plus(self, cpu: &abi::Tally) -> Self {
+        Self { packets: self.packets + cpu.packets, bytes: self.bytes + cpu.bytes }
+    }
+}
+
+/// Packets that a bucket let pass, and those it had no room for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Packets that conformed.
+    pub passed: Tally,
+    /// Packets that found no room.
+    pub excess: Tally,
+    /// Time until the next packet conforms, in nanoseconds; 0 when one does now.
+    pub wait_ns: u64,
+}
+
+/// Counters of one link, by direction and reason.
+#[derive(Debug, Clone)]
+pub struct LinkCounters {
+    /// The link.
+    pub link: LinkStatus,
+    /// Packets sent by hosts, one tally per reason, in the order of [`Reason::ALL`].
+    pub up: [Tally; Reason::COUNT],
+    /// Packets sent to hosts, one tally per reason, in the order of [`Reason::ALL`].
+    pub down: [Tally; Reason::COUNT],
+}
+
+/// Counters of one limit, summed over its hosts and over all processors.
+#[derive(Debug, Clone)]
+pub struct LimitCounters {
+    /// The limit's prefix.
+    pub prefix: IpNet,
+    /// Packets sent by its hosts.
+    pub up: Usage,
+    /// Packets sent to its hosts.
+    pub down: Usage,
+}
+
+/// One host of the host table.
+#[derive(Debug, Clone)]
+pub struct HostState {
+    /// The host's address; for IPv6 the first address of its host prefix.
+    pub address: IpAddr,
+    /// The limit that holds it, or `None` when its limit was deleted and no other matches.
+    pub limit: Option<IpNet>,
+    /// Packets sent by the host.
+    pub up: Usage,
+    /// Packets sent to the host.
+    pub down: Usage,
+    /// Time since the last packet, in nanoseconds, or `None` when there was none yet.
+    pub idle_ns: Option<u64>,
+}
+
+/// One reading of every counter that is not per host.
+#[derive(Debug, Clone)]
+pub struct Counters {
+    /// Per link, by direction and reason.
+    pub links: Vec<LinkCounters>,
+    /// Per limit, in the order of [`Datapath::limits`](super::Datapath::limits).
+    pub limits: Vec<LimitCounters>,
+    /// Hosts in the host table.
+    pub hosts_tracked: u64,
+    /// Hosts that the table has room for.
+    pub hosts_capacity: u64,
+}
+
+/// What setting a limit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The prefix had no limit.
+    Created,
+    /// The prefix had another limit.
+    Replaced,
+    /// The prefix had this very limit.
+    Unchanged,
+}

@@ -1,0 +1,16 @@
+//! The throttler's agent: loads the eBPF program, writes limits into its maps and streams counters.
+//!
+//! [`datapath`] alone touches the kernel's maps. [`policy`] says what a limit is. [`agent`] is the
+//! long-running process, [`control`] its socket and the client for it, [`telemetry`] what it
+//! measures. [`cli`] is what can be typed, [`commands`] what that does, [`output`] how it is shown.
+
+pub mod agent;
+pub mod cli;
+pub mod commands;
+pub mod control;
+pub mod datapath;
+pub mod error;
+pub mod instance;
+pub mod output;
+pub mod policy;
+pub mod telemetry;

@@ -1,0 +1,143 @@
+//! Data on stdout, as tables or as JSON; words on stderr.
+
+mod format;
+mod table;
+mod views;
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use clap::ColorChoice;
+use serde::Serialize;
+
+use crate::{
+    cli::Global,
+    error::{Error, Result},
+};
+
+pub use table::Table;
+pub(crate) use views::rates;
+
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
+const CYAN: &str = "\x1b[1;36m";
+const PLAIN: &str = "\x1b[0m";
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// What can be shown as a table; the same value makes the JSON.
+pub trait Show: Serialize {
+    /// The tables, one below the other.
+    fn tables(&self) -> Vec<Table>;
+}
+
+/// Shows data and words as the operator asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    json: bool,
+    color: ColorChoice,
+}
+
+impl Output {
+    /// Output as the options say.
+    #[must_use]
+    pub fn new(global: &Global) -> Self {
+        Self { json: global.json, color: global.color }
+    }
+
+    /// Shows data: JSON on one line, or tables.
+    ///
+    /// # Errors
+    ///
+    /// Stdout cannot be written to.
+    pub fn show<T: Show + ?Sized>(self, data: &T) -> Result<()> {
+        let text = if self.json { json(data)? } else { self.tables(data) };
+        print(&text)
+    }
+
+    /// Shows data in place of what was shown before.
+    ///
+    /// # Errors
+    ///
+    /// Stdout cannot be written to.
+    pub fn show_again<T: Show + ?Sized>(self, data: &T) -> Result<()> {
+        if !self.json && io::stdout().is_terminal() {
+            print(CLEAR)?;
+        }
+        self.show(data)
+    }
+
+    /// Says what was done: data as JSON, or words for a person.
+    ///
+    /// # Errors
+    ///
+    /// Stdout cannot be written to.
+    pub fn done(self, data: &impl Serialize, words: impl Display) -> Result<()> {
+        if self.json {
+            return print(&json(data)?);
+        }
+        say(words);
+        Ok(())
+    }
+
+    /// Warns, whatever the format.
+    pub fn warn(self, words: impl Display) {
+        say(format_args!(
+            "{} {words}",
+            paint(YELLOW, "warning:", wants_color(self.color, &io::stderr()))
+        ));
+    }
+
+    fn tables<T: Show + ?Sized>(self, data: &T) -> String {
+        let colored = wants_color(self.color, &io::stdout());
+        let tables = data.tables().into_iter().map(|table| table.render(colored));
+        tables.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Prints an error once and gives its exit code.
+///
+/// A reader that has gone away, as `head` does, is no error.
+#[must_use]
+pub fn report(error: &Error, color: ColorChoice) -> ExitCode {
+    if error.is_broken_pipe() {
+        return ExitCode::SUCCESS;
+    }
+    let colored = wants_color(color, &io::stderr());
+    say(format_args!("{} {error}", paint(RED, "error:", colored)));
+    if let Some(hint) = error.hint_text() {
+        say(format_args!("{} {hint}", paint(CYAN, "hint:", colored)));
+    }
+    ExitCode::from(error.kind().exit_code())
+}
+
+fn json<T: Serialize + ?Sized>(data: &T) -> Result<String> {
+    let text = serde_json::to_string(data).map_err(anyhow::Error::new)?;
+    Ok(text + "\n")
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Error::of_io(error, "writing to stdout"))
+}
+
+/// Words to a person; there is nobody to tell when stderr is closed.
+fn say(words: impl Display) {
+    let _closed = writeln!(io::stderr().lock(), "{words}");
+}
+
+fn wants_color(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    }
+}
+
+fn paint(style: &str, text: &str, colored: bool) -> String {
+    if colored { format!("{style}{text}{PLAIN}") } else { text.to_owned() }
+}

@@ -1,0 +1,102 @@
+//! Rates from counters that are read now and then.
+
+use std::{collections::HashMap, hash::Hash, time::Instant};
+
+/// Up and down.
+pub(super) type Pair = [u64; 2];
+
+/// Turns byte counters into bits per second between the last two readings.
+#[derive(Debug)]
+pub(super) struct Meter<K> {
+    read_at: Option<Instant>,
+    entries: HashMap<K, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    bytes: Pair,
+    bits_per_second: Pair,
+}
+
+impl<K> Default for Meter<K> {
+    fn default() -> Self {
+        Self { read_at: None, entries: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash> Meter<K> {
+    /// Takes a reading of all counters, up and down; what is missing from it is forgotten.
+    pub(super) fn update(&mut self, now: Instant, readings: impl Iterator<Item = (K, Pair)>) {
+        let elapsed_ns = self.read_at.map(|before| (now - before).as_nanos());
+        let entries = readings.map(|(key, bytes)| {
+            let before = self.entries.get(&key).map_or([0; 2], |entry| entry.bytes);
+            let rate = |direction: usize| {
+                let grown = grown(before[direction], bytes[direction]);
+                elapsed_ns.map_or(0, |elapsed_ns| bits_per_second(grown, elapsed_ns))
+            };
+            (key, Entry { bytes, bits_per_second: [rate(0), rate(1)] })
+        });
+        self.entries = entries.collect();
+        self.read_at = Some(now);
+    }
+
+    /// The rates up and down between the last two readings; 0 for what was not in the last one.
+    pub(super) fn bits_per_second(&self, key: &K) -> Pair {
+        self.entries.get(key).map_or([0; 2], |entry| entry.bits_per_second)
+    }
+}
+
+/// Growth of a counter, which starts from 0 again when its owner was forgotten and came back.
+fn grown(before: u64, now: u64) -> u64 {
+    now.checked_sub(before).unwrap_or(now)
+}
+
+fn bits_per_second(bytes: u64, elapsed_ns: u128) -> u64 {
+    let bits = u128::from(bytes) * 8 * 1_000_000_000;
+    u64::try_from(bits.checked_div(elapsed_ns).unwrap_or(0)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read(meter: &mut Meter<&'static str>, at: Instant, readings: &[(&'static str, Pair)]) {
+        meter.update(at, readings.iter().copied());
+    }
+
+    #[test]
+    fn rates_are_over_the_time_that_really_passed() {
+        let (mut meter, start) = (Meter::default(), Instant::now());
+        read(&mut meter, start, &[("a", [5000, 5000])]);
+        assert_eq!(meter.bits_per_second(&"a"), [0, 0]);
+        read(&mut meter, start + Duration::from_millis(500), &[("a", [5500, 6000])]);
+        assert_eq!(meter.bits_per_second(&"a"), [8000, 16000]);
+    }
+
+    #[test]
+    fn what_appeared_since_counts_from_zero() {
+        let (mut meter, start) = (Meter::default(), Instant::now());
+        read(&mut meter, start, &[]);
+        read(&mut meter, start + Duration::from_secs(1), &[("new", [1000, 0])]);
+        assert_eq!(meter.bits_per_second(&"new"), [8000, 0]);
+    }
+
+    #[test]
+    fn what_vanished_is_forgotten_and_a_reset_is_no_jump() {
+        let (mut meter, start) = (Meter::default(), Instant::now());
+        read(&mut meter, start, &[("a", [1_000_000, 0]), ("b", [1, 1])]);
+        read(&mut meter, start + Duration::from_secs(1), &[("a", [100, 0])]);
+        assert_eq!(meter.bits_per_second(&"a"), [800, 0]);
+        assert_eq!(meter.bits_per_second(&"b"), [0, 0]);
+    }
+
+    #[test]
+    fn two_readings_at_one_time_do_not_divide_by_zero() {
+        let (mut meter, start) = (Meter::default(), Instant::now());
+        read(&mut meter, start, &[("a", [0, 0])]);
+        read(&mut meter, start, &[("a", [1, 1])]);
+        assert_eq!(meter.bits_per_second(&"a"), [0, 0]);
+    }
+}

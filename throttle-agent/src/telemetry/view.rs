@@ -1,0 +1,248 @@
+//! Counters as they are shown: the same rows make the tables and the JSON.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use throttle_common::{abi::Side, verdict::Reason};
+
+use super::meter::Pair;
+use crate::{
+    datapath::{Counters, HookKind, HostState, LimitCounters, LinkCounters, Tally, Usage},
+    policy::IPV6_HOST_PREFIX_BITS,
+};
+
+/// Every counter that is not per host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatsView {
+    /// Per link.
+    pub links: Vec<LinkView>,
+    /// Per limit.
+    pub limits: Vec<LimitUsageView>,
+    /// Per group.
+    pub groups: Vec<String>,
+    /// Packets by reason, over all links and both directions.
+    pub reasons: BTreeMap<String, u64>,
+    /// The host table.
+    pub hosts: HostsView,
+}
+
+/// Packets of one direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowView {
+    /// Layer-3 bytes that passed.
+    pub passed_bytes: u64,
+    /// Wire packets that passed.
+    pub passed_packets: u64,
+    /// Layer-3 bytes that found no room.
+    pub excess_bytes: u64,
+    /// Wire packets that found no room.
+    pub excess_packets: u64,
+    /// What passed, over the last second.
+    pub bits_per_second: u64,
+}
+
+/// Counters of one link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// Name of the interface; `null` when the interface is gone.
+    pub interface: Option<String>,
+    /// Where the hosts are: `far` or `near`.
+    pub side: String,
+    /// How the program is attached: `tcx` or `clsact`.
+    pub hook: String,
+    /// Packets sent by hosts.
+    pub up: FlowView,
+    /// Packets sent to hosts.
+    pub down: FlowView,
+}
+
+/// Counters of one limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitUsageView {
+    /// The limit's prefix.
+    pub prefix: IpNet,
+    /// Packets sent by its hosts.
+    pub up: FlowView,
+    /// Packets sent to its hosts.
+    pub down: FlowView,
+}
+
+/// Fill of the host table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostsView {
+    /// Hosts in the table.
+    pub tracked: u64,
+    /// Hosts that it has room for.
+    pub capacity: u64,
+    /// Packets of hosts that it had no room for, charged to overflow buckets.
+    pub overflowed: u64,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostView {
+    /// The address; for IPv6 the host's prefix.
+    pub host: String,
+    /// The limit that holds it.
+    pub limit: Option<IpNet>,
+    /// The group it is a member of.
+    pub group: Option<String>,
+    /// Packets it sent.
+    pub up: HostFlowView,
+    /// Packets sent to it.
+    pub down: HostFlowView,
+    /// Time since its last packet; `null` when there was none yet.
+    pub last_seen_seconds_ago: Option<f64>,
+}
+
+/// Packets of one direction of one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFlowView {
+    /// The counters.
+    #[serde(flatten)]
+    pub flow: FlowView,
+    /// Time until its next packet conforms.
+    pub wait_ns: u64,
+}
+
+impl StatsView {
+    /// Joins counters with the rates of links, by interface index, and of limits.
+    pub(super) fn new(
+        counters: &Counters,
+        link_rate: impl Fn(u32) -> Pair,
+        limit_rate: impl Fn(IpNet) -> Pair,
+    ) -> Self {
+        let packets = |reason: Reason| packets_by_reason(&counters.links, reason);
+        let overflow = [Reason::OverflowBytes, Reason::OverflowPackets, Reason::OverflowConforms];
+        Self {
+            links: counters
+                .links
+                .iter()
+                .map(|link| LinkView::new(link, link_rate(link.link.ifindex)))
+                .collect(),
+            limits: counters
+                .limits
+                .iter()
+                .map(|limit| LimitUsageView::new(limit, limit_rate(limit.prefix)))
+                .collect(),
+            groups: Vec::new(),
+            reasons: Reason::ALL
+                .iter()
+                .map(|&reason| (reason.name().to_owned(), packets(reason)))
+                .collect(),
+            hosts: HostsView {
+                tracked: counters.hosts_tracked,
+                capacity: counters.hosts_capacity,
+                overflowed: overflow.into_iter().map(packets).sum(),
+            },
+        }
+    }
+}
+
+impl FlowView {
+    fn new(passed: Tally, excess: Tally, bits_per_second: u64) -> Self {
+        Self {
+            passed_bytes: passed.bytes,
+            passed_packets: passed.packets,
+            excess_bytes: excess.bytes,
+            excess_packets: excess.packets,
+            bits_per_second,
+        }
+    }
+
+    fn of_usage(usage: &Usage, bits_per_second: u64) -> Self {
+        Self::new(usage.passed, usage.excess, bits_per_second)
+    }
+
+    fn of_reasons(tallies: &[Tally; Reason::COUNT], bits_per_second: u64) -> Self {
+        Self::new(passed_of(tallies), sum_where(tallies, Reason::refuses), bits_per_second)
+    }
+}
+
+impl LinkView {
+    fn new(counters: &LinkCounters, [up, down]: Pair) -> Self {
+        Self {
+            interface: counters.link.interface.clone(),
+            side: side_name(counters.link.side).to_owned(),
+            hook: hook_name(counters.link.hook).to_owned(),
+            up: FlowView::of_reasons(&counters.up, up),
+            down: FlowView::of_reasons(&counters.down, down),
+        }
+    }
+}
+
+impl LimitUsageView {
+    fn new(counters: &LimitCounters, [up, down]: Pair) -> Self {
+        Self {
+            prefix: counters.prefix,
+            up: FlowView::of_usage(&counters.up, up),
+            down: FlowView::of_usage(&counters.down, down),
+        }
+    }
+}
+
+impl HostView {
+    pub(super) fn new(host: &HostState, [up, down]: Pair) -> Self {
+        Self {
+            host: host_name(host.address),
+            limit: host.limit,
+            group: None,
+            up: HostFlowView::new(&host.up, up),
+            down: HostFlowView::new(&host.down, down),
+            last_seen_seconds_ago: host.idle_ns.map(|idle_ns| idle_ns as f64 / 1e9),
+        }
+    }
+}
+
+impl HostFlowView {
+    fn new(usage: &Usage, bits_per_second: u64) -> Self {
+        Self { flow: FlowView::of_usage(usage, bits_per_second), wait_ns: usage.wait_ns }
+    }
+}
+
+/// The word for a side.
+#[must_use]
+pub fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Far => "far",
+        Side::Near => "near",
+    }
+}
+
+/// The word for a hook.
+#[must_use]
+pub fn hook_name(hook: HookKind) -> &'static str {
+    match hook {
+        HookKind::Tcx => "tcx",
+        HookKind::Clsact => "clsact",
+    }
+}
+
+/// What passed, whatever the reason.
+pub(super) fn passed_of(tallies: &[Tally; Reason::COUNT]) -> Tally {
+    sum_where(tallies, |reason| !reason.refuses())
+}
+
+fn host_name(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{address}/{IPV6_HOST_PREFIX_BITS}"),
+    }
+}
+
+fn sum_where(tallies: &[Tally; Reason::COUNT], counts: impl Fn(Reason) -> bool) -> Tally {
+    let counted = Reason::ALL.iter().zip(tallies).filter(|&(&reason, _)| counts(reason));
+    counted.fold(Tally::default(), |sum, (_, tally)| Tally {
+        packets: sum.packets + tally.packets,
+        bytes: sum.bytes + tally.bytes,
+    })
+}
+
+fn packets_by_reason(links: &[LinkCounters], reason: Reason) -> u64 {
+    let directions = links.iter().flat_map(|link| [&link.up, &link.down]);
+    directions.map(|tallies| sum_where(tallies, |counted| counted == reason).packets).sum()
+}
+
+#[cfg(test)]
+mod tests;

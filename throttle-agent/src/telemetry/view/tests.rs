@@ -1,0 +1,107 @@
+//! The shapes that scripts rely on.
+
+use serde_json::json;
+
+use super::*;
+use crate::datapath::LinkStatus;
+
+fn tallies(set: &[(Reason, u64, u64)]) -> [Tally; Reason::COUNT] {
+    Reason::ALL.map(|reason| {
+        let found = set.iter().find(|(counted, ..)| *counted == reason);
+        found.map_or(Tally::default(), |&(_, packets, bytes)| Tally { packets, bytes })
+    })
+}
+
+fn counters() -> Counters {
+    let link = LinkStatus {
+        interface: Some("eth1".into()),
+        ifindex: 3,
+        side: Side::Far,
+        hook: HookKind::Tcx,
+    };
+    let up = tallies(&[(Reason::Conforms, 2, 200), (Reason::NoLimit, 1, 50)]);
+    let down = tallies(&[
+        (Reason::HostBytes, 4, 400),
+        (Reason::OverflowBytes, 5, 500),
+        (Reason::OverflowConforms, 6, 600),
+    ]);
+    let usage = Usage {
+        passed: Tally { packets: 1, bytes: 100 },
+        excess: Tally { packets: 2, bytes: 300 },
+        wait_ns: 7,
+    };
+    Counters {
+        links: vec![LinkCounters { link, up, down }],
+        limits: vec![LimitCounters {
+            prefix: "10.0.0.0/24".parse().unwrap(),
+            up: Usage::default(),
+            down: usage,
+        }],
+        hosts_tracked: 9,
+        hosts_capacity: 10,
+    }
+}
+
+fn flow(bytes: u64, packets: u64, excess: (u64, u64), rate: u64) -> serde_json::Value {
+    json!({"passed_bytes": bytes, "passed_packets": packets, "excess_bytes": excess.0,
+           "excess_packets": excess.1, "bits_per_second": rate})
+}
+
+#[test]
+fn stats_have_the_designed_shape() {
+    let view = StatsView::new(&counters(), |_| [80, 0], |_| [0, 90]);
+    let value = serde_json::to_value(&view).unwrap();
+    assert_eq!(
+        value["links"],
+        json!([{"interface": "eth1", "side": "far", "hook": "tcx",
+                "up": flow(250, 3, (0, 0), 80), "down": flow(600, 6, (900, 9), 0)}])
+    );
+    assert_eq!(
+        value["limits"],
+        json!([{"prefix": "10.0.0.0/24", "up": flow(0, 0, (0, 0), 0), "down": flow(100, 1, (300, 2), 90)}])
+    );
+    assert_eq!(value["groups"], json!([]));
+    assert_eq!(value["hosts"], json!({"tracked": 9, "capacity": 10, "overflowed": 11}));
+}
+
+#[test]
+fn every_reason_is_shown_once() {
+    let view = StatsView::new(&counters(), |_| [0; 2], |_| [0; 2]);
+    assert_eq!(view.reasons.len(), Reason::COUNT);
+    assert_eq!(view.reasons["host_bytes"], 4);
+    assert_eq!(view.reasons["conforms"], 2);
+    assert_eq!(view.reasons["not_ip"], 0);
+}
+
+#[test]
+fn a_host_has_the_designed_shape() {
+    let host = HostState {
+        address: "10.0.0.7".parse().unwrap(),
+        limit: Some("10.0.0.0/24".parse().unwrap()),
+        up: Usage { wait_ns: 5, ..Usage::default() },
+        down: Usage::default(),
+        idle_ns: Some(200_000_000),
+    };
+    let direction = |rate: u64, wait: u64| {
+        let mut value = flow(0, 0, (0, 0), rate);
+        value["wait_ns"] = wait.into();
+        value
+    };
+    assert_eq!(
+        serde_json::to_value(HostView::new(&host, [1, 2])).unwrap(),
+        json!({"host": "10.0.0.7", "limit": "10.0.0.0/24", "group": null,
+               "up": direction(1, 5), "down": direction(2, 0), "last_seen_seconds_ago": 0.2})
+    );
+}
+
+#[test]
+fn an_ipv6_host_is_shown_as_its_prefix() {
+    assert_eq!(host_name("2001:db8::".parse().unwrap()), "2001:db8::/64");
+}
+
+#[test]
+fn views_survive_the_way_through_json() {
+    let view = StatsView::new(&counters(), |_| [1, 2], |_| [3, 4]);
+    let text = serde_json::to_string(&view).unwrap();
+    assert_eq!(serde_json::from_str::<StatsView>(&text).unwrap(), view);
+}

@@ -1,0 +1,104 @@
+//! A 64-bit word that several processors, in the kernel and in the agent, change at once.
+
+/// The atomic operations a bucket is built from.
+pub trait AtomicWord {
+    /// Reads the word.
+    fn load(&self) -> u64;
+
+    /// Replaces `current` by `new`; `Err` holds what was found instead.
+    ///
+    /// # Errors
+    ///
+    /// The word was not `current`.
+    fn compare_exchange(&self, current: u64, new: u64) -> Result<(), u64>;
+
+    /// Adds `value`, wrapping around.
+    fn add(&self, value: u64);
+}
+
+pub use imp::Cell;
+
+#[cfg(not(target_arch = "bpf"))]
+mod imp {
+    use core::sync::atomic::{AtomicU64, Ordering};
+
+    /// A word in memory that the kernel and the agent share.
+    #[derive(Debug, Default)]
+    #[repr(transparent)]
+    pub struct Cell(AtomicU64);
+
+    impl Cell {
+        /// A word that holds `value`.
+        #[must_use]
+        pub const fn new(value: u64) -> Self {
+            Self(AtomicU64::new(value))
+        }
+
+        /// Writes the word.
+        pub fn store(&self, value: u64) {
+            self.0.store(value, Ordering::Release);
+        }
+    }
+
+    impl super::AtomicWord for Cell {
+        fn load(&self) -> u64 {
+            self.0.load(Ordering::Acquire)
+        }
+
+        fn compare_exchange(&self, current: u64, new: u64) -> Result<(), u64> {
+            self.0.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst).map(drop)
+        }
+
+        fn add(&self, value: u64) {
+            self.0.fetch_add(value, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+mod imp {
+    use core::{
+        cell::UnsafeCell,
+        intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd},
+    };
+
+    /// A word in memory that the kernel and the agent share.
+    #[repr(transparent)]
+    pub struct Cell(UnsafeCell<u64>);
+
+    // SAFETY: every access is one 64-bit load, store or atomic instruction.
+    unsafe impl Sync for Cell {}
+
+    impl Cell {
+        /// Writes the word.
+        #[inline(always)]
+        pub fn store(&self, value: u64) {
+            // SAFETY: `self` is valid and aligned; BPF stores 64 bits in one instruction.
+            unsafe { self.0.get().write_volatile(value) }
+        }
+    }
+
+    impl super::AtomicWord for Cell {
+        #[inline(always)]
+        fn load(&self) -> u64 {
+            // SAFETY: `self` is valid and aligned; BPF loads 64 bits in one instruction.
+            unsafe { self.0.get().read_volatile() }
+        }
+
+        #[inline(always)]
+        fn compare_exchange(&self, current: u64, new: u64) -> Result<(), u64> {
+            const ORDER: AtomicOrdering = AtomicOrdering::SeqCst;
+            // SAFETY: `self` is valid and aligned.
+            match unsafe { atomic_cxchg::<_, ORDER, ORDER>(self.0.get(), current, new) } {
+                (_, true) => Ok(()),
+                (found, false) => Err(found),
+            }
+        }
+
+        #[inline(always)]
+        fn add(&self, value: u64) {
+            // SAFETY: `self` is valid and aligned.
+            unsafe { atomic_xadd::<_, _, { AtomicOrdering::Relaxed }>(self.0.get(), value) };
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A rate with its burst, in the form the kernel computes with.
+//!
+//! A packet costs time: at `r` bits per second, `len` bytes last `len * 8 / r` seconds. Time is
+//! counted in ticks of 1/16 ns, which wrap after 36 years of uptime.
+
+/// Ticks in one nanosecond.
+pub const TICKS_PER_NS: u64 = 16;
+
+/// Ticks in one second.
+pub const TICKS_PER_SECOND: u64 = TICKS_PER_NS * 1_000_000_000;
+
+/// The most units (bytes or packets) one cost is computed for: a 512 KiB packet with the headers of
+/// 65,535 segments of its own fits.
+pub const MAX_UNITS: u32 = (1 << 24) - 1;
+
+/// The longest burst, in ticks: a bit over two years.
+pub const MAX_BURST_TICKS: u64 = 1 << 60;
+
+const MULT_LIMIT: u128 = 1 << 39;
+const MAX_SHIFT: u32 = 40;
+
+/// Fractional part of the golden ratio: multiples of it fill the unit interval evenly.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Units per second as a multiplication and a shift, and the burst in ticks.
+///
+/// `mult == 0` means that nothing is limited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Rate {
+    /// Ticks per unit, times two to the power of `shift`.
+    pub mult: u64,
+    /// Debt up to which a packet conforms, in ticks.
+    pub burst_ticks: u64,
+    /// Binary digits of `mult` behind the point.
+    pub shift: u32,
+    /// Keeps the layout free of implicit padding.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<Rate>() == 24 && align_of::<Rate>() == 8);
+
+impl Rate {
+    /// Nothing is limited.
+    pub const UNLIMITED: Self = Self { mult: 0, burst_ticks: 0, shift: 0, reserved: 0 };
+
+    /// A rate in bits per second that charges bytes.
+    ///
+    /// `None` when the rate is below 1 bit/s or the burst lasts more than [`MAX_BURST_TICKS`].
+    #[must_use]
+    pub fn bytes(bits_per_second: u64, burst_bytes: u64) -> Option<Self> {
+        Self::new(8 * u128::from(TICKS_PER_SECOND), bits_per_second, burst_bytes)
+    }
+
+    /// A rate in packets per second that charges packets.
+    ///
+    /// `None` when the rate is below 1 packet/s or the burst lasts more than [`MAX_BURST_TICKS`].
+    #[must_use]
+    pub fn packets(packets_per_second: u64, burst_packets: u64) -> Option<Self> {
+        Self::new(u128::from(TICKS_PER_SECOND), packets_per_second, burst_packets)
+    }
+
+    /// One unit costs `ticks / per_second`.
+    fn new(ticks: u128, per_second: u64, burst_units: u64) -> Option<Self> {
+        let per_second = u128::from(per_second);
+        if per_second == 0 {
+            return None;
+        }
+        let burst = u128::from(burst_units) * ticks / per_second;
+        let scaled = |shift: u32| ((ticks << shift) + per_second / 2) / per_second;
+        let shift = (1..=MAX_SHIFT).rev().find(|&shift| scaled(shift) < MULT_LIMIT)?;
+        Some(Self {
+            mult: u64::try_from(scaled(shift)).ok()?,
+            burst_ticks: u64::try_from(burst).ok().filter(|&ticks| ticks <= MAX_BURST_TICKS)?,
+            shift,
+            reserved: 0,
+        })
+    }
+
+    /// Whether anything is limited.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.mult != 0
+    }
+
+    /// What `units` cost, in ticks.
+    ///
+    /// The exact cost has a fraction. It is rounded up as often as its size asks for, by comparing
+    /// it with the `phase`-th point of a sequence that fills the unit interval evenly (Weyl's, by
+    /// the golden ratio): over any run of packets with consecutive phases the fractions lost and
+    /// gained differ by a few ticks in all, however short a packet is.
+    #[inline(always)]
+    #[must_use]
+    pub const fn cost(&self, units: u32, phase: u64) -> u64 {
+        let units = if units < MAX_UNITS { units } else { MAX_UNITS };
+        let round = phase.wrapping_mul(GOLDEN) >> ((64 - self.shift) & 63);
+        (units as u64 * self.mult + round) >> (self.shift & 63)
+    }
+}
+
+#[cfg(test)]
+mod tests;

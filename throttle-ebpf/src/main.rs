@@ -1,0 +1,39 @@
+//! The TC classifier: per-IP token buckets in BPF maps.
+//!
+//! [`path`] is the way of a packet on one screen; [`binding`] finds its limit, [`charge`] charges it. [`tables`] holds the maps behind typed accessors,
+//! [`skb`] and [`clock`] the kernel's side of the traits that `throttle_common` computes with.
+
+#![no_std]
+#![no_main]
+
+mod binding;
+mod charge;
+mod clock;
+mod path;
+mod skb;
+mod tables;
+
+use aya_ebpf::{macros::classifier, programs::TcContext};
+use throttle_common::abi::Hook;
+
+/// Runs on packets that come in.
+#[classifier]
+pub fn throttle_in(ctx: TcContext) -> i32 {
+    path::run(&ctx, Hook::Ingress)
+}
+
+/// Runs on packets that go out.
+#[classifier]
+pub fn throttle_out(ctx: TcContext) -> i32 {
+    path::run(&ctx, Hook::Egress)
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // An endless loop, which the verifier refuses: a reachable panic cannot be loaded.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

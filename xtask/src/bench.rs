@@ -1,0 +1,29 @@
+//! `cargo xtask bench`: the benchmarks whose tables back the README's figures.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{build, demo, exec, setup};
+
+/// A benchmark of the test package.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Name {
+    /// Measured rate against limit, for floods of every speed and direction
+    Accuracy,
+    /// Nanoseconds per packet above an empty classifier
+    Path,
+}
+
+/// Builds the agent and runs one benchmark.
+pub(crate) fn run(name: Name, arguments: &[OsString]) -> Result<()> {
+    let (task, binary) = match name {
+        Name::Accuracy => ("bench accuracy", "bench-accuracy"),
+        Name::Path => ("bench path", "bench-path"),
+    };
+    exec::require_root(task)?;
+    setup::run(setup::For::Tests)?;
+    build::agent()?;
+    demo::program(binary, arguments)
+}

@@ -1,0 +1,66 @@
+//! Runs other programs and words their failures.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::unistd::Uid;
+
+/// Runs `command` with our terminal; a failure is an error that says what was being done.
+pub(crate) fn run(command: &mut Command, doing: &str) -> Result<()> {
+    let line = command_line(command);
+    let status = command.status().with_context(|| format!("{doing}: cannot start `{line}`"))?;
+    ensure!(status.success(), "{doing}: `{line}` ended with {status}");
+    Ok(())
+}
+
+/// Runs `command` and returns what it prints on stdout.
+pub(crate) fn output(command: &mut Command, doing: &str) -> Result<String> {
+    let line = command_line(command);
+    let output = command.output().with_context(|| format!("{doing}: cannot start `{line}`"))?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{doing}: `{line}` ended with {}: {}",
+        output.status,
+        words.trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether `command` can be started and ends well; it stays silent.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Becomes `command`; returns only if that fails.
+pub(crate) fn replace(command: &mut Command, doing: &str) -> Result<()> {
+    let error = command.exec();
+    Err(error).with_context(|| format!("{doing}: cannot start `{}`", command_line(command)))
+}
+
+/// Whether this process may make namespaces and load eBPF.
+pub(crate) fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+/// Refuses a task that makes namespaces and loads eBPF to anyone else.
+pub(crate) fn require_root(task: &str) -> Result<()> {
+    if !is_root() {
+        bail!(
+            "cannot run {task} as user {}: it makes network namespaces and loads eBPF, which takes \
+             root; hint: sudo -E env \"PATH=$PATH\" cargo xtask {task}",
+            Uid::effective()
+        );
+    }
+    Ok(())
+}
+
+fn command_line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

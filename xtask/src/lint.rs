@@ -1,0 +1,42 @@
+//! `cargo xtask lint`: formatting, clippy, licences and sources.
+
+use std::env;
+use std::process::Command;
+
+use anyhow::{Error, Result};
+
+use crate::{ebpf, exec, setup, workspace};
+
+/// Runs every check and stops at the first that fails.
+pub(crate) fn run() -> Result<()> {
+    setup::run(setup::For::Lint)?;
+    format()?;
+    host()?;
+    ebpf()?;
+    dependencies()
+}
+
+fn format() -> Result<()> {
+    exec::run(workspace::cargo()?.args(["fmt", "--all", "--check"]), "checking the format")
+}
+
+/// The default members: all but the eBPF crate, whose features must not mix with the host's.
+fn host() -> Result<()> {
+    let mut cargo = workspace::cargo()?;
+    cargo.args(["clippy", "--all-targets", "--", "-D", "warnings"]);
+    exec::run(&mut cargo, "linting the host crates")
+}
+
+fn ebpf() -> Result<()> {
+    let root = workspace::root()?;
+    let linker = ebpf::find_linker(&root).map_err(Error::msg)?;
+    let mut cargo = ebpf::cargo(&root, "clippy", &linker, env::consts::ARCH);
+    exec::run(cargo.args(["--", "-D", "warnings"]), "linting the eBPF crate")
+}
+
+/// Advisories are left out: their database is fetched from a place that a build need not reach.
+fn dependencies() -> Result<()> {
+    let mut deny = Command::new(workspace::tool("cargo-deny")?);
+    deny.current_dir(workspace::root()?).args(["check", "bans", "licenses", "sources"]);
+    exec::run(&mut deny, "checking dependencies")
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask`: everything that is done to this repository, from set-up to CI.
+
+mod bench;
+mod build;
+mod ci;
+mod demo;
+mod ebpf;
+mod exec;
+mod lint;
+mod run;
+mod setup;
+mod test;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Builds, tests and runs the throttler. Start with `cargo xtask demo` and `cargo xtask test`.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what building and testing need: bpf-linker, nightly's rust-src, Debian packages
+    Setup,
+    /// Build target/release/throttle-agent, with the eBPF program inside
+    Build,
+    /// Build the agent and run it with ARGS, e.g. `cargo xtask run -- status`
+    Run {
+        /// Arguments of throttle-agent
+        #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Limit real traffic in a throw-away router namespace and print limits against rates (root)
+    Demo {
+        /// Arguments of the demo
+        #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run all tests, on the host and with real traffic in namespaces (root)
+    Test {
+        /// Run only tests whose name contains FILTER
+        filter: Option<String>,
+    },
+    /// Run a benchmark and print its table (root)
+    Bench {
+        name: bench::Name,
+        /// Arguments of the benchmark
+        #[arg(value_name = "ARGS", last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Check formatting, clippy on the host and the eBPF crates, licences and sources
+    Lint,
+    /// Run what CI runs: setup, lint, test, demo; a skipped test counts as failed
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match perform(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    match task {
+        Task::Setup => setup::run(setup::For::Tests),
+        Task::Build => build::run(),
+        Task::Run { arguments } => run::run(&arguments),
+        Task::Demo { arguments } => demo::run(&arguments),
+        Task::Test { filter } => test::run(filter.as_deref()),
+        Task::Bench { name, arguments } => bench::run(name, &arguments),
+        Task::Lint => lint::run(),
+        Task::Ci => ci::run(),
+    }
+}

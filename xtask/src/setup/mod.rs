@@ -1,0 +1,36 @@
+//! `cargo xtask setup`: installs what is missing and says what and why. Doing it again changes
+//! nothing.
+
+mod bpf_linker;
+mod cargo_deny;
+mod install;
+mod packages;
+mod toolchain;
+
+use anyhow::Result;
+
+/// What the machine is being prepared for; each includes `Build`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Compiling the agent and the eBPF program.
+    Build,
+    /// Running tests, the demo and benchmarks.
+    Tests,
+    /// Running the linters.
+    Lint,
+}
+
+/// Prepares the machine; prints one line if there is nothing to do.
+pub(crate) fn run(purpose: For) -> Result<()> {
+    let mut present = vec![toolchain::nightly()?, toolchain::rust_src()?, bpf_linker::prepare()?];
+    match purpose {
+        For::Build => {}
+        For::Tests => present.push(packages::prepare()?),
+        For::Lint => {
+            present.push(toolchain::linters()?);
+            present.push(cargo_deny::prepare()?);
+        }
+    }
+    eprintln!("setup: ready: {}", present.join(", "));
+    Ok(())
+}

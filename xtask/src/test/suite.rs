@@ -1,0 +1,55 @@
+//! One call of `cargo test`, shown as it goes and counted.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::tally::{Reader, Skipped, Tally};
+use crate::workspace;
+
+/// Tells tests that leaving anything out is a failure.
+const MUST_RUN: &str = "THROTTLE_TESTS_MUST_RUN";
+
+/// Runs `cargo ARGUMENTS` and adds its results to `tally`. A failed test is no error here;
+/// anything else that makes cargo fail is.
+pub(super) fn run(
+    arguments: &[&str],
+    filter: Option<&str>,
+    harness: &[&str],
+    skipped: Skipped,
+    tally: &mut Tally,
+) -> Result<()> {
+    let line = format!("cargo {}", arguments.join(" "));
+    let mut cargo = workspace::cargo()?;
+    cargo.args(arguments).arg("--no-fail-fast").args(filter);
+    // Without --show-output a passing test's SKIPPED line stays hidden.
+    cargo.args(["--", "--show-output"]).args(harness).stdout(Stdio::piped());
+    if skipped == Skipped::Fails {
+        cargo.env(MUST_RUN, "1");
+    }
+    let mut child = cargo.spawn().with_context(|| format!("cannot start `{line}`"))?;
+    let mut reader = Reader::default();
+    if let Some(stdout) = child.stdout.take() {
+        show_and_read(stdout, &mut reader).with_context(|| format!("reading `{line}`"))?;
+    }
+    let status = child.wait().with_context(|| format!("waiting for `{line}`"))?;
+    let results = reader.tally(skipped);
+    tally.add(&results);
+    let is_explained = status.success() || results.failed > 0;
+    ensure!(is_explained, "`{line}` ended with {status} although no test failed");
+    Ok(())
+}
+
+fn show_and_read(output: impl Read, reader: &mut Reader) -> Result<()> {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        if reader.read(text.trim_end()) {
+            print!("{text}");
+        }
+        line.clear();
+    }
+    Ok(())
+}
