@@ -248,7 +248,7 @@ fn a_restarted_agent_adopts_limits_debts_and_counters() {
         program.restart();
         assert!(program.datapath().adopted());
         assert_eq!(program.datapath().limits(), limits);
-        let links = program.datapath().links().unwrap_or_else(|error| panic!("{error}"));
+        let links = program.datapath().links();
         assert_eq!(links[0].interface.as_deref(), Some("lo"));
         program.expect(Hook::Ingress, &up("10.0.0.1"), Direction::Up, Reason::HostBytes, 1000);
         let state = program.host("10.0.0.1").expect("the host was kept");

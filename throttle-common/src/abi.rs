@@ -52,11 +52,26 @@ pub enum Hook {
     Egress,
 }
 
-/// One link. Map `LINKS`: hash by interface index; written by the agent. A miss means that the
-/// packet is not ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Slots of map `LINKS`; a power of two.
+pub const LINK_SLOTS: u32 = 1024;
+
+/// Slots that a link may be in, one after the other from [`link_slot`] on.
+pub const LINK_PROBES: u32 = 4;
+
+/// The `probe`-th slot that the link of an interface may be in.
+#[inline(always)]
+#[must_use]
+pub const fn link_slot(ifindex: u32, probe: u32) -> u32 {
+    ifindex.wrapping_add(probe) % LINK_SLOTS
+}
+
+/// One link. Map `LINKS`: array by [`link_slot`], which costs a tenth of a hash; written by the agent.
+/// A packet on an interface that no slot names is not ours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Link {
+    /// Index of the interface; 0 in a free slot.
+    pub ifindex: u32,
     /// Index of the link's counters.
     pub index: u32,
     /// [`Side`] as a number.
@@ -365,7 +380,7 @@ pub const fn limit_use_index(limit: u32, direction: Direction) -> u32 {
 }
 
 const _: () = {
-    assert!(size_of::<Link>() == 12);
+    assert!(size_of::<Link>() == 16);
     assert!(size_of::<Config>() == 40);
     assert!(size_of::<PrefixKey>() == 20 && align_of::<PrefixKey>() == 4);
     assert!(size_of::<LimitRates>() == 48);
@@ -377,5 +392,5 @@ const _: () = {
     assert!(core::mem::offset_of!(Config, generation) == 0);
     assert!(core::mem::offset_of!(HostDirection, binding) == 16);
     assert!(Reason::COUNT <= REASON_STRIDE as usize);
-    assert!(OVERFLOW_BUCKETS.is_power_of_two());
+    assert!(OVERFLOW_BUCKETS.is_power_of_two() && LINK_SLOTS.is_power_of_two());
 };

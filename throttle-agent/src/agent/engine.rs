@@ -16,7 +16,7 @@ use crate::{
 #[expect(clippy::missing_errors_doc, reason = "stated once, above")]
 pub trait Engine: Send {
     /// The interfaces it is attached to.
-    fn links(&self) -> Result<Vec<LinkStatus>>;
+    fn links(&self) -> Vec<LinkStatus>;
 
     /// Detaches from an interface; `false` when it was not attached.
     fn detach(&mut self, interface: &str) -> Result<bool>;
@@ -55,7 +55,7 @@ pub struct Kernel {
 }
 
 impl Engine for Kernel {
-    fn links(&self) -> Result<Vec<LinkStatus>> {
+    fn links(&self) -> Vec<LinkStatus> {
         self.datapath.links()
     }
 

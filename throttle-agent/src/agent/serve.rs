@@ -43,7 +43,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
         adopted: datapath.adopted(),
         started: Instant::now(),
     };
-    announce(&info, datapath.links()?.len(), datapath.limits().len());
+    announce(&info, datapath.links().len(), datapath.limits().len());
     let engine = Box::new(Kernel { datapath, options: options.datapath() });
     let agent = Arc::new(Agent::new(info, engine, socket_file));
     runtime.block_on(async {

@@ -3,7 +3,7 @@
 use aya::maps::{MapInfo, MapType};
 use throttle_common::{
     abi::{
-        CommonBuckets, Config, Host, Limit, LimitUse, Link, MAX_LINKS, OVERFLOW_BUCKETS, PrefixKey,
+        CommonBuckets, Config, Host, Limit, LimitUse, Link, LINK_SLOTS, OVERFLOW_BUCKETS, PrefixKey,
         REASON_ENTRIES, Tally,
     },
     address::Address,
@@ -44,7 +44,7 @@ pub(super) struct MapLayout {
 /// Every pinned map.
 pub(super) const MAPS: [MapLayout; 9] = [
     array::<Config>("CONFIG", Entries::Fixed(1)).with_flags(BPF_F_MMAPABLE),
-    hash::<u32, Link>("LINKS", Entries::Fixed(MAX_LINKS)),
+    array::<Link>("LINKS", Entries::Fixed(LINK_SLOTS)),
     MapLayout {
         name: "PREFIXES",
         entries: Entries::PerLimit(1),

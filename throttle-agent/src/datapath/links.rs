@@ -4,14 +4,13 @@ use std::fs;
 
 use aya::{
     Ebpf,
-    maps::{HashMap, MapData},
+    maps::{Array, MapData},
 };
-use nix::net::if_::{if_indextoname, if_nametoindex};
-use throttle_common::abi::{Hook, Link, MAX_LINKS, Side};
+use throttle_common::abi::{Hook, LINK_PROBES, LINK_SLOTS, Link, MAX_LINKS, Side, link_slot};
 
 use super::{
-    HookChoice,
-    hooks::{self, Interface},
+    HookChoice, hooks,
+    interface::Interface,
     object::classifier,
     pins::Pins,
     pod::Raw,
@@ -23,40 +22,42 @@ const HOOKS: [Hook; 2] = [Hook::Ingress, Hook::Egress];
 
 /// Map `LINKS`.
 pub(super) struct LinkTable {
-    map: HashMap<MapData, u32, Raw<Link>>,
+    map: Array<MapData, Raw<Link>>,
+    /// What the map holds, in the order of the links' numbers.
+    links: Vec<Link>,
     pins: Pins,
 }
 
 impl LinkTable {
-    /// Wraps the map.
-    pub(super) fn new(map: HashMap<MapData, u32, Raw<Link>>, pins: Pins) -> Self {
-        Self { map, pins }
+    /// Reads the map.
+    pub(super) fn new(map: Array<MapData, Raw<Link>>, pins: Pins) -> Result<Self> {
+        let mut links = Vec::new();
+        for found in map.iter().take(LINK_SLOTS as usize) {
+            let Raw(link) = found.doing(Kind::Failed, || "reading map LINKS")?;
+            links.push(link);
+        }
+        links.retain(|link| link.ifindex != 0);
+        links.sort_unstable_by_key(|link| link.index);
+        Ok(Self { map, links, pins })
     }
 
-    /// Every link, by interface index.
-    pub(super) fn entries(&self) -> Result<Vec<(u32, Link)>> {
-        let mut links = Vec::new();
-        for entry in self.map.iter() {
-            let (index, Raw(link)) = entry.doing(Kind::Failed, || "reading map LINKS")?;
-            links.push((index, link));
-        }
-        links.sort_unstable_by_key(|(_, link)| link.index);
-        Ok(links)
+    /// Every link.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter()
     }
 
     /// Puts new programs in the place of an earlier agent's, and drops links whose interface is gone.
     pub(super) fn adopt(&mut self, ebpf: &mut Ebpf) -> Result<()> {
-        for (index, link) in self.entries()? {
-            let Some(name) = interface_name(index) else {
-                tracing::warn!(ifindex = index, "interface is gone: its link is dropped");
-                self.drop_link(index, link)?;
+        for link in self.links.clone() {
+            let Some(interface) = Interface::with_index(link.ifindex) else {
+                tracing::warn!(ifindex = link.ifindex, "interface is gone: its link is dropped");
+                self.drop_link(&link)?;
                 continue;
             };
-            let interface = Interface { name: &name, index };
             for hook in HOOKS {
-                hooks::adopt(link.flags, classifier(ebpf, hook)?, interface, hook, &self.pins)?;
+                hooks::adopt(link.flags, classifier(ebpf, hook)?, &interface, hook, &self.pins)?;
             }
-            tracing::info!(interface = name, "link adopted");
+            tracing::info!(interface = interface.name, "link adopted");
         }
         self.remove_orphans()
     }
@@ -72,89 +73,132 @@ impl LinkTable {
         choice: HookChoice,
         clear_counters: impl FnOnce(u32) -> Result<()>,
     ) -> Result<LinkStatus> {
-        let index = if_nametoindex(name)
-            .doing(Kind::Failed, || format!("attaching to {name}: no such interface"))?;
-        check_has_ethernet_header(name)?;
-        if let Some((_, link)) = self.entries()?.into_iter().find(|(found, _)| *found == index) {
-            let link = Link { side: side as u32, ..link };
-            self.write(index, link)?;
-            return Ok(status(index, &link));
+        let interface = Interface::named(name)?;
+        interface.check_has_ethernet_header()?;
+        if let Some(&known) = self.links.iter().find(|link| link.ifindex == interface.index) {
+            let link = Link { side: side as u32, ..known };
+            self.write(&link)?;
+            return Ok(status(&link));
         }
-        let interface = Interface { name, index };
-        let number = self.free_number()?;
-        clear_counters(number)?;
+        let index = self.free_number()?;
+        clear_counters(index)?;
         let ingress = classifier(ebpf, Hook::Ingress)?;
-        let flags = hooks::prepare(choice, ingress, interface, &self.pins)?;
-        let link = Link { index: number, side: side as u32, flags };
-        let attached = self.write(index, link).and_then(|()| {
+        let flags = hooks::prepare(choice, ingress, &interface, &self.pins)?;
+        let link = Link { ifindex: interface.index, index, side: side as u32, flags };
+        let attached = self.write(&link).and_then(|()| {
             HOOKS.into_iter().try_for_each(|hook| {
-                hooks::attach(flags, classifier(ebpf, hook)?, interface, hook, &self.pins)
+                hooks::attach(flags, classifier(ebpf, hook)?, &interface, hook, &self.pins)
             })
         });
         if let Err(error) = attached {
-            if let Err(second) = self.drop_link(index, link) {
+            if let Err(second) = self.drop_link(&link) {
                 tracing::warn!(interface = name, %second, "undoing a failed attach");
             }
             return Err(error);
         }
-        Ok(status(index, &link))
+        Ok(status(&link))
     }
 
     /// Detaches from an interface, given by name, or by index once it is gone; `false` when it is no
     /// link.
     pub(super) fn detach(&mut self, interface: &str) -> Result<bool> {
-        let found = self.entries()?.into_iter().find(|(index, _)| match interface_name(*index) {
-            Some(name) => name == interface,
-            None => index.to_string() == interface,
-        });
-        let Some((index, link)) = found else {
+        let is_meant = |link: &&Link| match Interface::with_index(link.ifindex) {
+            Some(found) => found.name == interface,
+            None => link.ifindex.to_string() == interface,
+        };
+        let Some(link) = self.links.iter().find(is_meant).copied() else {
             return Ok(false);
         };
-        self.drop_link(index, link)?;
+        self.drop_link(&link)?;
         Ok(true)
     }
 
-    /// Detaches both programs, then forgets the link, then removes the qdisc if it is ours.
-    pub(super) fn drop_link(&mut self, index: u32, link: Link) -> Result<()> {
-        let name = interface_name(index);
-        for hook in HOOKS {
-            hooks::detach(link.flags, index, name.as_deref(), hook, &self.pins)?;
+    /// Detaches every link.
+    pub(super) fn detach_all(&mut self) -> Result<()> {
+        for link in self.links.clone() {
+            self.drop_link(&link)?;
         }
-        if link.flags & Link::MADE_QDISC != 0 && name.is_some() {
-            hooks::remove_qdisc_if_unused(index)?;
-        }
-        self.map.remove(&index).doing(Kind::Failed, || format!("forgetting link {index}"))
+        self.remove_orphans()
     }
 
-    fn write(&mut self, index: u32, link: Link) -> Result<()> {
-        self.map
-            .insert(index, Raw(link), 0)
-            .doing(Kind::Failed, || format!("writing link {index} to map LINKS"))
+    /// Detaches both programs, removes the qdisc if it is ours, then forgets the link.
+    fn drop_link(&mut self, link: &Link) -> Result<()> {
+        let interface = Interface::with_index(link.ifindex);
+        for hook in HOOKS {
+            hooks::detach(link, interface.as_ref(), hook, &self.pins)?;
+        }
+        if let Some(interface) = interface.filter(|_| link.flags & Link::MADE_QDISC != 0) {
+            hooks::remove_qdisc_if_unused(&interface)?;
+        }
+        if let Some(slot) = self.slot_of(link.ifindex)? {
+            self.write_slot(slot, &Link::default())?;
+        }
+        self.links.retain(|known| known.ifindex != link.ifindex);
+        Ok(())
+    }
+
+    /// Writes a link into the slot that it has, or else into a free one.
+    fn write(&mut self, link: &Link) -> Result<()> {
+        let slot = match self.slot_of(link.ifindex)? {
+            Some(slot) => Some(slot),
+            None => self.slot_of_index(link.ifindex, 0)?,
+        };
+        let slot = slot.ok_or_else(|| {
+            Error::failed(format!(
+                "attaching to interface {}: every slot that its index leads to is taken",
+                link.ifindex
+            ))
+        })?;
+        self.write_slot(slot, link)?;
+        self.links.retain(|known| known.ifindex != link.ifindex);
+        self.links.push(*link);
+        self.links.sort_unstable_by_key(|link| link.index);
+        Ok(())
+    }
+
+    fn slot_of(&self, ifindex: u32) -> Result<Option<u32>> {
+        self.slot_of_index(ifindex, ifindex)
+    }
+
+    /// The first slot for `ifindex` that holds the link of `found`; 0 means a free slot.
+    fn slot_of_index(&self, ifindex: u32, found: u32) -> Result<Option<u32>> {
+        for slot in (0..LINK_PROBES).map(|probe| link_slot(ifindex, probe)) {
+            let Raw(link) = self.map.get(&slot, 0).doing(Kind::Failed, || "reading map LINKS")?;
+            if link.ifindex == found {
+                return Ok(Some(slot));
+            }
+        }
+        Ok(None)
+    }
+
+    fn write_slot(&mut self, slot: u32, link: &Link) -> Result<()> {
+        self.map.set(slot, Raw(*link), 0).doing(Kind::Failed, || "writing map LINKS")
     }
 
     /// The lowest number that no link has.
     fn free_number(&self) -> Result<u32> {
-        let used: Vec<u32> = self.entries()?.iter().map(|(_, link)| link.index).collect();
-        (0..MAX_LINKS).find(|number| !used.contains(number)).ok_or_else(|| {
+        let is_free = |number: &u32| self.links.iter().all(|link| link.index != *number);
+        (0..MAX_LINKS).find(is_free).ok_or_else(|| {
             Error::failed(format!("attaching another link: an instance has at most {MAX_LINKS}"))
         })
     }
 
     /// Detaches pinned links that no entry knows: an agent ended between the two.
-    pub(super) fn remove_orphans(&self) -> Result<()> {
-        let known: Vec<u32> = self.entries()?.iter().map(|(index, _)| *index).collect();
+    fn remove_orphans(&self) -> Result<()> {
         let directory = self.pins.directory();
         let pins = fs::read_dir(directory)
             .doing(Kind::Failed, || format!("reading {}", directory.display()))?;
         for pin in pins.flatten() {
             let name = pin.file_name();
-            let index = name
+            let ifindex = name
                 .to_str()
                 .and_then(|name| name.strip_prefix("link-")?.split('-').next()?.parse().ok());
-            if let Some(index) = index.filter(|index| !known.contains(index)) {
-                for hook in HOOKS {
-                    hooks::detach(0, index, None, hook, &self.pins)?;
-                }
+            let Some(ifindex) = ifindex else { continue };
+            if self.links.iter().all(|link| link.ifindex != ifindex) {
+                let orphan = Link { ifindex, ..Link::default() };
+                HOOKS
+                    .into_iter()
+                    .try_for_each(|hook| hooks::detach(&orphan, None, hook, &self.pins))?;
             }
         }
         Ok(())
@@ -162,48 +206,11 @@ impl LinkTable {
 }
 
 /// What a link is, for reports.
-pub(super) fn status(index: u32, link: &Link) -> LinkStatus {
+pub(super) fn status(link: &Link) -> LinkStatus {
     LinkStatus {
-        interface: interface_name(index),
-        ifindex: index,
+        interface: Interface::with_index(link.ifindex).map(|interface| interface.name),
+        ifindex: link.ifindex,
         side: if link.side == Side::Near as u32 { Side::Near } else { Side::Far },
         hook: if link.flags & Link::CLSACT == 0 { HookKind::Tcx } else { HookKind::Clsact },
     }
-}
-
-fn interface_name(index: u32) -> Option<String> {
-    if_indextoname(index).ok()?.into_string().ok()
-}
-
-/// Refuses an interface whose packets do not begin with an Ethernet header.
-fn check_has_ethernet_header(name: &str) -> Result<()> {
-    let kind = hardware_type(name)
-        .doing(Kind::Failed, || format!("reading the hardware type of interface {name}"))?;
-    if matches!(kind, libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK) {
-        return Ok(());
-    }
-    Err(Error::failed(format!(
-        "attaching to {name}: its hardware type is {kind}, and only interfaces with Ethernet headers \
-         (types {} and {}) can be limited",
-        libc::ARPHRD_ETHER,
-        libc::ARPHRD_LOOPBACK
-    )))
-}
-
-/// `ARPHRD_*` of an interface in the current network namespace.
-fn hardware_type(name: &str) -> std::io::Result<u16> {
-    let socket = std::net::UdpSocket::bind(("127.0.0.1", 0))
-        .or_else(|_| std::net::UdpSocket::bind(("0.0.0.0", 0)))?;
-    // SAFETY: the structure is made of integers.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
-        *to = from as libc::c_char;
-    }
-    let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
-    // SAFETY: the request is a valid `ifreq` with a terminated name.
-    if unsafe { libc::ioctl(fd, libc::SIOCGIFHWADDR, &raw mut request) } < 0 {
-        return Err(std::io::Error::last_os_error());
-    }
-    // SAFETY: the call has filled this member of the union.
-    Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
 }

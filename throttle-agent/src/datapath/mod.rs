@@ -9,6 +9,7 @@ mod config;
 mod counters;
 mod hooks;
 mod hosts;
+mod interface;
 mod layout;
 mod limits;
 mod links;

@@ -35,15 +35,15 @@ impl Datapath {
         let mut config = config(&mut ebpf)?;
         let adopted = config.generation() != 0;
         config.initialise(cookie)?;
-        let mut links = LinkTable::new(hash(&mut ebpf, "LINKS")?, pins.clone());
+        let mut links = LinkTable::new(array(&mut ebpf, "LINKS")?, pins.clone())?;
         if config.netns_cookie() != cookie {
             check_links_are_gone(&links, &pins, options)?;
             config.set_netns_cookie(cookie);
         }
         // Hosts bound while an earlier agent was killed half-way look their limit up anew.
         config.switch();
-        let limits = limits(&mut ebpf)?;
-        let hosts = hosts(&mut ebpf)?;
+        let limits = limits(&mut ebpf, options)?;
+        let hosts = hosts(&mut ebpf, options)?;
         let counters = CounterTable::new(
             per_cpu(&mut ebpf, "REASONS")?,
             per_cpu(&mut ebpf, "LIMIT_USE")?,
@@ -65,18 +65,16 @@ impl Datapath {
         if !pins.exist() {
             return Ok(false);
         }
-        let path = pins.path("LINKS");
-        if path.exists() {
-            pins.check_maps()?;
-            let map = MapData::from_pin(&path)
-                .doing(Kind::Failed, || format!("opening {}", path.display()))?;
-            let map = HashMap::try_from(Map::HashMap(map))
-                .doing(Kind::Failed, || format!("opening {}", path.display()))?;
-            let mut links = LinkTable::new(map, pins.clone());
-            for (index, link) in links.entries()? {
-                links.drop_link(index, link)?;
+        pins.check_maps()?;
+        if pins.path("LINKS").exists() && pins.path("CONFIG").exists() {
+            let links = Array::try_from(Map::Array(pinned(&pins, "LINKS")?))
+                .doing(Kind::Failed, || "opening map LINKS")?;
+            let mut links = LinkTable::new(links, pins.clone())?;
+            let config = ConfigMap::new(&pinned(&pins, "CONFIG")?)?;
+            if config.netns_cookie() != netns::cookie()? {
+                check_links_can_be_reached(&links, &pins, options)?;
             }
-            links.remove_orphans()?;
+            links.detach_all()?;
         }
         pins.remove()?;
         Ok(true)
@@ -85,32 +83,51 @@ impl Datapath {
 
 /// Refuses to take pins over whose links work in another network namespace.
 fn check_links_are_gone(links: &LinkTable, pins: &Pins, options: &Options) -> Result<()> {
-    let in_use = links.entries()?.iter().any(|(index, link)| {
-        // A clsact filter cannot be seen from another namespace.
-        link.flags & Link::CLSACT != 0 || hooks::is_alive(*index, pins)
-    });
-    if !in_use {
+    // A clsact filter cannot be seen from another namespace.
+    let in_use = |link: &Link| is_clsact(link) || hooks::is_alive(link.ifindex, pins);
+    if !links.iter().any(in_use) {
         return Ok(());
     }
     let instance = &options.instance;
     Err(Error::failed(format!(
         "adopting instance {instance}: its links are in another network namespace"
     ))
-    .hint(
-        "use another `--instance`, the same `--netns` as before, or `detach --all` it there first",
-    ))
+    .hint("use another `--instance`, or the same `--netns` as before, or `detach --all` it first"))
 }
 
-fn limits(ebpf: &mut Ebpf) -> Result<LimitTable> {
+/// Refuses to remove pins of clsact filters from a network namespace in which they are not.
+fn check_links_can_be_reached(links: &LinkTable, pins: &Pins, options: &Options) -> Result<()> {
+    if !links.iter().any(is_clsact) {
+        return Ok(());
+    }
+    let (instance, directory) = (&options.instance, pins.directory().display());
+    Err(Error::failed(format!(
+        "detaching instance {instance}: its clsact filters are in another network namespace"
+    ))
+    .hint(format!("pass the `--netns` it runs in; if that is gone, remove {directory}")))
+}
+
+fn is_clsact(link: &Link) -> bool {
+    link.flags & Link::CLSACT != 0
+}
+
+fn pinned(pins: &Pins, name: &str) -> Result<MapData> {
+    let path = pins.path(name);
+    MapData::from_pin(&path).doing(Kind::Failed, || format!("opening {}", path.display()))
+}
+
+fn limits(ebpf: &mut Ebpf, options: &Options) -> Result<LimitTable> {
     let capacity = max_entries(ebpf, "PREFIXES")?;
+    note_capacity("limits", capacity, options.max_limits);
     let slots = max_entries(ebpf, "LIMITS")?;
     let prefixes = LpmTrie::try_from(take(ebpf, "PREFIXES")?)
         .doing(Kind::Failed, || "opening map PREFIXES")?;
     LimitTable::adopt(prefixes, array(ebpf, "LIMITS")?, capacity, slots)
 }
 
-fn hosts(ebpf: &mut Ebpf) -> Result<HostTable> {
+fn hosts(ebpf: &mut Ebpf, options: &Options) -> Result<HostTable> {
     let capacity = max_entries(ebpf, "HOSTS")?;
+    note_capacity("hosts", capacity, options.max_hosts);
     let Map::HashMap(map) = take(ebpf, "HOSTS")? else {
         return Err(missing("HOSTS"));
     };
@@ -118,6 +135,13 @@ fn hosts(ebpf: &mut Ebpf) -> Result<HostTable> {
     let fd = map.fd().as_fd().try_clone_to_owned().doing(Kind::Failed, doing)?;
     let map = HashMap::try_from(Map::HashMap(map)).doing(Kind::Failed, doing)?;
     Ok(HostTable::new(map, fd, capacity))
+}
+
+/// Says so when an adopted table does not have the capacity that was asked for.
+fn note_capacity(what: &str, found: u32, asked: u32) {
+    if found != asked {
+        tracing::warn!("the adopted table keeps its room for {found} {what}; {asked} were asked for");
+    }
 }
 
 /// Entries of a map as the kernel has it: a pinned one keeps its own.
@@ -151,8 +175,4 @@ fn array<V: Pod>(ebpf: &mut Ebpf, name: &str) -> Result<Array<MapData, V>> {
 
 fn per_cpu<V: Pod>(ebpf: &mut Ebpf, name: &str) -> Result<PerCpuArray<MapData, V>> {
     PerCpuArray::try_from(take(ebpf, name)?).doing(Kind::Failed, || format!("opening map {name}"))
-}
-
-fn hash<K: Pod, V: Pod>(ebpf: &mut Ebpf, name: &str) -> Result<HashMap<MapData, K, V>> {
-    HashMap::try_from(take(ebpf, name)?).doing(Kind::Failed, || format!("opening map {name}"))
 }

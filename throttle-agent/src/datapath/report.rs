@@ -21,11 +21,9 @@ use crate::{
 
 impl Datapath {
     /// Every link.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn links(&self) -> Result<Vec<LinkStatus>> {
-        Ok(self.links.entries()?.iter().map(|(index, link)| links::status(*index, link)).collect())
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkStatus> {
+        self.links.iter().map(links::status).collect()
     }
 
     /// Reads every counter that is not per host.
@@ -34,9 +32,9 @@ impl Datapath {
     /// The kernel refuses.
     pub fn counters(&self) -> Result<Counters> {
         let mut links = Vec::new();
-        for (ifindex, link) in self.links.entries()? {
+        for link in self.links.iter() {
             links.push(LinkCounters {
-                link: links::status(ifindex, &link),
+                link: links::status(link),
                 up: self.counters.reasons(link.index, Direction::Up)?,
                 down: self.counters.reasons(link.index, Direction::Down)?,
             });

@@ -25,7 +25,7 @@ pub(super) async fn detach(
             vec![agent.with(work).await?]
         }
         DetachRequest::All {} => {
-            let links = agent.with(|engine, _| engine.links()).await?;
+            let links = agent.with(|engine, _| Ok(engine.links())).await?;
             agent.detach_all().await?;
             links.into_iter().filter_map(|link| link.interface).collect()
         }
@@ -38,6 +38,6 @@ fn detach_one(engine: &mut dyn Engine, interface: String) -> Result<String> {
     if engine.detach(&interface)? {
         Ok(interface)
     } else {
-        Err(not_attached(&interface, &engine.links()?))
+        Err(not_attached(&interface, &engine.links()))
     }
 }

@@ -14,9 +14,9 @@ use aya::programs::{
 use futures_util::TryStreamExt;
 use throttle_common::abi::Hook;
 
-use super::{Interface, attach_type, hook_name};
+use super::{attach_type, hook_name};
 use crate::{
-    datapath::pins::io_error,
+    datapath::{interface::Interface, pins::io_error},
     error::{Error, Kind, Result, ResultExt},
 };
 
@@ -25,8 +25,8 @@ const PRIORITY: u16 = 10;
 const HANDLE: TcHandle = TcHandle::new(0, 0x7468);
 
 /// Makes sure that the interface has a clsact qdisc; `true` when it had none.
-pub(super) fn make_qdisc(interface: Interface<'_>) -> Result<bool> {
-    match qdisc_add_clsact(interface.name) {
+pub(super) fn make_qdisc(interface: &Interface) -> Result<bool> {
+    match qdisc_add_clsact(&interface.name) {
         Ok(()) => Ok(true),
         Err(error) if errno(&error) == Some(libc::EEXIST) => Ok(false),
         Err(error) => Err(refused(error, format!("adding a clsact qdisc to {}", interface.name))),
@@ -36,13 +36,13 @@ pub(super) fn make_qdisc(interface: Interface<'_>) -> Result<bool> {
 /// Adds the filter. One that is there already belongs to others and stays.
 pub(super) fn attach(
     program: &mut SchedClassifier,
-    interface: Interface<'_>,
+    interface: &Interface,
     hook: Hook,
 ) -> Result<()> {
     let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
     let options = TcAttachOptions::Netlink(options);
     let id = program
-        .attach_with_options(interface.name, attach_type(hook), options)
+        .attach_with_options(&interface.name, attach_type(hook), options)
         .map_err(|error| refused_program(error, attaching(interface, hook)))?;
     keep(program, id)
 }
@@ -50,7 +50,7 @@ pub(super) fn attach(
 /// Replaces the program of a filter that an earlier agent has added, or adds the filter again.
 pub(super) fn adopt(
     program: &mut SchedClassifier,
-    interface: Interface<'_>,
+    interface: &Interface,
     hook: Hook,
 ) -> Result<()> {
     match program.attach_to_link(existing(interface, hook)?) {
@@ -69,7 +69,7 @@ fn keep(program: &mut SchedClassifier, id: SchedClassifierLinkId) -> Result<()> 
     Ok(())
 }
 
-fn attaching(interface: Interface<'_>, hook: Hook) -> String {
+fn attaching(interface: &Interface, hook: Hook) -> String {
     format!(
         "attaching to {} of {} as clsact filter with priority {PRIORITY} and handle {:#x}",
         hook_name(hook),
@@ -79,7 +79,7 @@ fn attaching(interface: Interface<'_>, hook: Hook) -> String {
 }
 
 /// Removes the filter; it may be gone already.
-pub(super) fn detach(interface: Interface<'_>, hook: Hook) -> Result<()> {
+pub(super) fn detach(interface: &Interface, hook: Hook) -> Result<()> {
     match existing(interface, hook)?.detach() {
         Ok(()) => Ok(()),
         Err(ProgramError::NetlinkError(error))
@@ -95,9 +95,9 @@ pub(super) fn detach(interface: Interface<'_>, hook: Hook) -> Result<()> {
 }
 
 /// Removes the clsact qdisc unless filters of others use it.
-pub(in crate::datapath) fn remove_qdisc_if_unused(interface: u32) -> Result<()> {
-    let doing = || format!("removing the clsact qdisc of interface {interface}");
-    let index = i32::try_from(interface).doing(Kind::Failed, doing)?;
+pub(in crate::datapath) fn remove_qdisc_if_unused(interface: &Interface) -> Result<()> {
+    let doing = || format!("removing the clsact qdisc of {}", interface.name);
+    let index = i32::try_from(interface.index).doing(Kind::Failed, doing)?;
     // A thread of its own inherits the network namespace and may block on its own runtime.
     let outcome = std::thread::scope(|scope| {
         scope
@@ -129,8 +129,8 @@ async fn remove_qdisc(index: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn existing(interface: Interface<'_>, hook: Hook) -> Result<SchedClassifierLink> {
-    SchedClassifierLink::attached(interface.name, attach_type(hook), PRIORITY, HANDLE, None)
+fn existing(interface: &Interface, hook: Hook) -> Result<SchedClassifierLink> {
+    SchedClassifierLink::attached(&interface.name, attach_type(hook), PRIORITY, HANDLE, None)
         .map_err(|error| io_error(error, format!("looking for interface {}", interface.name)))
 }
 

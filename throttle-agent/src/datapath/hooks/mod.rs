@@ -6,20 +6,11 @@ mod tcx;
 use aya::programs::{SchedClassifier, TcAttachType};
 use throttle_common::abi::{Hook, Link};
 
-use super::{HookChoice, pins::Pins};
+use super::{HookChoice, interface::Interface, pins::Pins};
 use crate::error::{Kind, Result};
 
 pub(super) use clsact::remove_qdisc_if_unused;
 pub(super) use tcx::is_alive;
-
-/// The interface that a hook belongs to.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Interface<'a> {
-    /// Its name.
-    pub(super) name: &'a str,
-    /// Its index.
-    pub(super) index: u32,
-}
 
 /// Decides how to attach to an interface, and prepares it; returns [`Link`]'s flags.
 ///
@@ -27,7 +18,7 @@ pub(super) struct Interface<'a> {
 pub(super) fn prepare(
     choice: HookChoice,
     program: &mut SchedClassifier,
-    interface: Interface<'_>,
+    interface: &Interface,
     pins: &Pins,
 ) -> Result<u32> {
     if choice != HookChoice::Clsact {
@@ -46,7 +37,7 @@ pub(super) fn prepare(
 pub(super) fn attach(
     flags: u32,
     program: &mut SchedClassifier,
-    interface: Interface<'_>,
+    interface: &Interface,
     hook: Hook,
     pins: &Pins,
 ) -> Result<()> {
@@ -61,7 +52,7 @@ pub(super) fn attach(
 pub(super) fn adopt(
     flags: u32,
     program: &mut SchedClassifier,
-    interface: Interface<'_>,
+    interface: &Interface,
     hook: Hook,
     pins: &Pins,
 ) -> Result<()> {
@@ -74,19 +65,15 @@ pub(super) fn adopt(
 
 /// Detaches the program of a hook; it may be gone already.
 pub(super) fn detach(
-    flags: u32,
-    index: u32,
-    name: Option<&str>,
+    link: &Link,
+    interface: Option<&Interface>,
     hook: Hook,
     pins: &Pins,
 ) -> Result<()> {
-    if flags & Link::CLSACT == 0 {
-        return tcx::detach(index, hook, pins);
+    if link.flags & Link::CLSACT == 0 {
+        return tcx::detach(link.ifindex, hook, pins);
     }
-    match name {
-        Some(name) => clsact::detach(Interface { name, index }, hook),
-        None => Ok(()),
-    }
+    interface.map_or(Ok(()), |interface| clsact::detach(interface, hook))
 }
 
 fn attach_type(hook: Hook) -> TcAttachType {

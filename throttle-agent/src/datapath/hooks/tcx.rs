@@ -13,10 +13,11 @@ use aya::programs::{
 };
 use throttle_common::abi::Hook;
 
-use super::{Interface, attach_type, hook_name};
+use super::{attach_type, hook_name};
 use crate::{
     datapath::{
         bpf,
+        interface::Interface,
         pins::{Pins, io_error},
     },
     error::{Error, Kind, Result, ResultExt},
@@ -27,7 +28,7 @@ use crate::{
 /// A new link comes first: a program of others that ends the chain cannot hide this one.
 pub(super) fn attach(
     program: &mut SchedClassifier,
-    interface: Interface<'_>,
+    interface: &Interface,
     hook: Hook,
     pins: &Pins,
 ) -> Result<()> {
@@ -41,7 +42,7 @@ pub(super) fn attach(
     }
     let options = TcAttachOptions::TcxOrder(LinkOrder::first());
     let id = program
-        .attach_with_options(interface.name, attach_type(hook), options)
+        .attach_with_options(&interface.name, attach_type(hook), options)
         .map_err(|error| refused(error, doing()))?;
     let link = program.take_link(id).doing(Kind::Failed, doing)?;
     let link = FdLink::try_from(link).doing(Kind::Failed, doing)?;

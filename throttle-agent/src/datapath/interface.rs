@@ -1,0 +1,66 @@
+//! Interfaces of the current network namespace.
+
+use std::{io, mem::zeroed, net::UdpSocket, os::fd::AsRawFd};
+
+use nix::net::if_::{if_indextoname, if_nametoindex};
+
+use crate::error::{Error, Kind, Result, ResultExt};
+
+/// An interface that exists.
+#[derive(Debug, Clone)]
+pub(super) struct Interface {
+    /// Its name.
+    pub(super) name: String,
+    /// Its index.
+    pub(super) index: u32,
+}
+
+impl Interface {
+    /// The interface of this name.
+    pub(super) fn named(name: &str) -> Result<Self> {
+        let index = if_nametoindex(name)
+            .doing(Kind::Failed, || format!("attaching to {name}: no such interface"))?;
+        Ok(Self { name: name.to_owned(), index })
+    }
+
+    /// The interface with this index; `None` when it is gone.
+    pub(super) fn with_index(index: u32) -> Option<Self> {
+        let name = if_indextoname(index).ok()?.into_string().ok()?;
+        Some(Self { name, index })
+    }
+
+    /// Refuses an interface whose packets do not begin with an Ethernet header.
+    pub(super) fn check_has_ethernet_header(&self) -> Result<()> {
+        let name = &self.name;
+        let kind = self
+            .hardware_type()
+            .doing(Kind::Failed, || format!("reading the hardware type of interface {name}"))?;
+        if matches!(kind, libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK) {
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "attaching to {name}: its hardware type is {kind}, and only interfaces with Ethernet \
+             headers (types {} and {}) can be limited",
+            libc::ARPHRD_ETHER,
+            libc::ARPHRD_LOOPBACK
+        )))
+    }
+
+    /// `ARPHRD_*` of the interface.
+    fn hardware_type(&self) -> io::Result<u16> {
+        let socket = UdpSocket::bind(("0.0.0.0", 0))?;
+        // SAFETY: the structure is made of integers.
+        let mut request: libc::ifreq = unsafe { zeroed() };
+        let name = self.name.bytes().take(libc::IFNAMSIZ - 1);
+        for (to, from) in request.ifr_name.iter_mut().zip(name) {
+            *to = from as libc::c_char;
+        }
+        let call = libc::SIOCGIFHWADDR;
+        // SAFETY: the request is a valid `ifreq` with a terminated name.
+        if unsafe { libc::ioctl(socket.as_raw_fd(), call, &raw mut request) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call has filled this member of the union.
+        Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
+    }
+}
