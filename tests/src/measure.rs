@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -108,11 +107,30 @@ impl Meter {
         let start = samples[0].at;
         while samples[samples.len() - 1].at < end {
             let next = start + step * samples.len() as u32;
-            thread::sleep(next.saturating_duration_since(Instant::now()));
+            interrupt::sleep(next.saturating_duration_since(Instant::now()))?;
             samples.push(self.sample()?);
         }
         Ok(samples)
     }
+}
+
+/// The mean rate over `samples` from the one on, within `settling` of the first, at which the most of a
+/// burst at `bits_per_second` is spent.
+///
+/// TCP lets its bucket fill up again and again. A window that begins with a full bucket and ends with
+/// an empty one has the whole burst on top of the rate; one that begins with an empty bucket has none.
+pub fn rate_once_spent(samples: &[Sample], bits_per_second: f64, settling: Duration) -> Rate {
+    let (mut spent, mut most, mut start) = (0.0, 0.0, samples[0]);
+    for pair in samples.windows(2) {
+        let [before, now] = [pair[0], pair[1]];
+        let drained = (now.at - before.at).as_secs_f64() * bits_per_second;
+        let arrived = (now.bytes - before.bytes) as f64 * 8.0;
+        spent = f64::max(spent - drained, 0.0) + arrived;
+        if spent > most && now.at - samples[0].at <= settling {
+            (most, start) = (spent, now);
+        }
+    }
+    samples[samples.len() - 1].rate_since(&start)
 }
 
 /// Wire packets are counted apart by their ECN field.
@@ -150,7 +168,24 @@ fn parse(value: Option<&str>, name: &str) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{line_field, table_field};
+    use std::time::{Duration, Instant};
+
+    use super::{Sample, line_field, rate_once_spent, table_field};
+
+    #[test]
+    fn a_burst_spent_in_time_does_not_count() {
+        let (start, step) = (Instant::now(), Duration::from_millis(100));
+        // A burst of 5000 bytes, then 1000 bytes in each step; a step without a packet in between.
+        let arrived = [0, 4000, 5000, 6000, 6000, 8000, 9000];
+        let sample = |(number, bytes)| {
+            let at = start + step * number as u32;
+            Sample { at, bytes, packets: 0 }
+        };
+        let samples: Vec<_> = arrived.into_iter().enumerate().map(sample).collect();
+        let rate = |settling| rate_once_spent(&samples, 80_000.0, settling).bits_per_second;
+        assert!((rate(3 * step) - 80_000.0).abs() < 1.0, "{}", rate(3 * step));
+        assert!(rate(Duration::ZERO) > 80_000.0);
+    }
 
     #[test]
     fn counters_are_found_by_name() {

@@ -117,14 +117,15 @@ fn small_or_full(
     scenario::flood(&lab.router, to, family, [flood], precision.window)
 }
 
-/// A TCP flow between a host and `peer` makes good use of its limit and never exceeds it.
+/// A TCP flow between a host and `peer` makes good use of its limit, and never exceeds it once the first
+/// burst is spent.
 pub fn tcp(lab: &Lab, peer: End, case: Case, limit: u64, seconds: u32) -> Result<Vec<Reading>> {
     let Case { direction, family } = case;
     let host = End::host(0);
     lab.limit(host, family, direction, limit)?;
     let (from, to) = ends(host, peer, direction);
     let flow = Flow { router: &lab.router, from, to, family, skipped_seconds: 1, seconds };
-    let (rate, report) = scenario::transfer(flow)?;
+    let (rate, report) = scenario::transfer(flow, limit)?;
     let path = if peer == End::Router { "with the router" } else { "forwarded" };
     let what = format!("TCP {direction} {family} {path}");
     let (least, most) = TCP_BARS;

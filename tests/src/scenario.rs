@@ -1,12 +1,12 @@
 //! Measurements that tests, benchmarks and the demo share.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::flood::{Flood, Offered};
 use crate::interrupt::sleep;
-use crate::measure::{Meter, Rate};
+use crate::measure::{Meter, Rate, rate_once_spent};
 use crate::router::{End, Router};
 use crate::sink::CountingSink;
 use crate::tcp::{Flow, Report};
@@ -64,12 +64,15 @@ pub fn flood_hosts<const HOSTS: usize>(
     Ok(std::array::from_fn(rate).map(|rate| rate.bits_per_second))
 }
 
-/// Runs a TCP flow and measures layer 3 at its receiver after the skipped seconds.
-pub fn transfer(flow: Flow<'_>) -> Result<(Rate, Report)> {
+/// Runs a TCP flow, held to `bits_per_second`, and measures layer 3 at its receiver from the moment
+/// in the skipped seconds at which the first burst is spent.
+pub fn transfer(flow: Flow<'_>, bits_per_second: u64) -> Result<(Rate, Report)> {
     let running = flow.start()?;
-    sleep(Duration::from_secs(u64::from(flow.skipped_seconds)))?;
+    let seconds = |count: u32| Duration::from_secs(u64::from(count));
     // Ends a little early, so that the time to connect does not push the window past the last packet.
-    let window = Duration::from_secs(u64::from(flow.seconds)) - Duration::from_millis(300);
-    let arrived = running.meter.rate_over(window)?;
+    let length = seconds(flow.skipped_seconds + flow.seconds) - Duration::from_millis(300);
+    let samples = running.meter.series(Duration::from_millis(5), Instant::now() + length)?;
+    let settling = seconds(flow.skipped_seconds);
+    let arrived = rate_once_spent(&samples, bits_per_second as f64, settling);
     Ok((arrived, running.finish()?))
 }

@@ -1,5 +1,8 @@
 //! Which bucket a packet is charged to, what a refusal leaves behind, and what a change of policy does.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use throttle_agent::datapath::{Change, Tally};
 use throttle_common::abi::{Direction, Hook, Side};
 use throttle_common::verdict::Reason;
@@ -204,18 +207,20 @@ fn a_deleted_limit_leaves_the_next_longer_prefix_in_force() {
 fn hosts_without_room_share_overflow_buckets_and_are_never_unlimited() {
     require_root!();
     with_capacity(Side::Far, 4, |program| {
+        let capacity = program.counters().hosts_capacity;
         program.set(&limits::each("10.0.0.0/16", limits::bytes(1)));
         let mut passed = 0;
         for number in 0..4096 {
             let host = format!("10.0.{}.{}", number / 256, number % 256);
-            passed += u32::from(program.run(Hook::Ingress, &up(&host)) == Verdict::Pass);
+            passed += u64::from(program.run(Hook::Ingress, &up(&host)) == Verdict::Pass);
         }
         let tallies = program.tallies(Direction::Up);
         let tally = |reason: Reason| tallies[reason as usize].packets;
-        assert_eq!(tally(Reason::Conforms), 4, "hosts in the table");
+        assert_eq!(tally(Reason::Conforms), capacity, "hosts in the table");
         assert!((1..=1024).contains(&tally(Reason::OverflowConforms)));
-        assert_eq!(u64::from(passed), 4 + tally(Reason::OverflowConforms));
-        assert_eq!(tally(Reason::OverflowBytes), 4096 - u64::from(passed));
+        assert_eq!(passed, capacity + tally(Reason::OverflowConforms));
+        assert_eq!(tally(Reason::OverflowBytes), 4096 - passed);
+        assert_eq!(program.counters().hosts_tracked, capacity);
     });
 }
 
@@ -230,6 +235,36 @@ fn a_configured_host_has_room_in_a_full_table() {
         program.set(&limits::each("10.0.0.7/32", limits::bytes(1)));
         program.expect(Hook::Ingress, &up("10.0.0.7"), Direction::Up, Reason::Conforms, 1000);
         program.expect(Hook::Ingress, &up("10.0.0.7"), Direction::Up, Reason::HostBytes, 1000);
+    });
+}
+
+#[test]
+fn idle_hosts_that_owe_nothing_make_room_and_configured_ones_stay() {
+    require_root!();
+    with_capacity(Side::Far, 4, |program| {
+        program.set(&limits::each("10.0.0.0/24", limits::rated(8_000_000, 1)));
+        program.set(&limits::each("10.0.1.0/24", limits::bytes(1)));
+        program.set(&limits::each("10.0.0.7/32", limits::rated(8_000_000, 1)));
+        for host in ["10.0.0.1", "10.0.0.7", "10.0.1.1"] {
+            program.expect(Hook::Ingress, &up(host), Direction::Up, Reason::Conforms, 1000);
+        }
+        sleep(Duration::from_millis(50));
+        let expire = |program: &mut Program, idle| {
+            program.datapath().expire_hosts(idle).unwrap_or_else(|error| panic!("{error}"))
+        };
+        assert_eq!(expire(program, Duration::from_secs(60)), 0, "none is idle for so long");
+        assert_eq!(expire(program, Duration::from_millis(40)), 1, "one is idle and owes nothing");
+        assert!(program.host("10.0.0.1").is_none());
+        assert!(program.host("10.0.0.7").is_some(), "it has a limit of its own");
+        assert!(program.host("10.0.1.1").is_some(), "it owes a second");
+        // Its way rests, and is then as new.
+        sleep(Duration::from_millis(1100));
+        assert_eq!(expire(program, Duration::from_secs(60)), 0);
+        for number in 0..64 {
+            program.run(Hook::Ingress, &up(&format!("10.0.0.1{number:02}")));
+        }
+        let counters = program.counters();
+        assert_eq!(counters.hosts_tracked, counters.hosts_capacity);
     });
 }
 

@@ -4,6 +4,7 @@
 use crate::{
     address::{Address, Mask},
     cell::Cell,
+    host_table,
     rate::Rate,
     verdict::Reason,
 };
@@ -106,8 +107,10 @@ impl Link {
 pub struct Config {
     /// Number of the policy in force, never 0: a host bound under another number is bound anew.
     pub generation: Cell,
-    /// Seed of the hash that picks overflow buckets.
-    pub overflow_seed: u64,
+    /// Seed of the hashes that pick a host's sets and its overflow bucket.
+    pub hash_seed: u64,
+    /// Number of host sets, a power of two, less one.
+    pub host_set_mask: u64,
     /// Bits of an IPv6 address that tell hosts apart.
     pub ipv6_mask: Mask,
     /// Cookie of the network namespace the links are in; for the agent only.
@@ -237,8 +240,17 @@ pub struct HostDirection {
     pub excess_packets: Cell,
 }
 
-/// One host. Map `HOSTS`: hash by [`Address`]; made by the agent or the host's first packet, changed
-/// by the program. A miss means that the host has not been seen.
+/// Tags of the hosts in one set of the host table. Map `HOST_SETS`: array; see
+/// [`host_table`](crate::host_table). Claimed by the program, or by the agent through shared memory,
+/// and freed by the agent.
+#[repr(C)]
+pub struct HostSet {
+    /// One tag per way.
+    pub tags: [Cell; host_table::WAYS as usize],
+}
+
+/// One host. Map `HOSTS`: array by way; all zero until the way is claimed, then changed by the program.
+/// The agent reads it through shared memory.
 #[repr(C)]
 pub struct Host {
     /// Packets sent by the host.
@@ -381,11 +393,12 @@ pub const fn limit_use_index(limit: u32, direction: Direction) -> u32 {
 
 const _: () = {
     assert!(size_of::<Link>() == 16);
-    assert!(size_of::<Config>() == 40);
+    assert!(size_of::<Config>() == 48);
     assert!(size_of::<PrefixKey>() == 20 && align_of::<PrefixKey>() == 4);
     assert!(size_of::<LimitRates>() == 48);
     assert!(size_of::<Limit>() == 192);
     assert!(size_of::<HostDirection>() == 64);
+    assert!(size_of::<HostSet>() == 64);
     assert!(size_of::<Host>() == 128);
     assert!(size_of::<CommonBuckets>() == 128);
     assert!(size_of::<LimitUse>() == 32);

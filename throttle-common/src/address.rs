@@ -43,6 +43,20 @@ impl Address {
         )
     }
 
+    /// An address given by its two halves, each in network order in memory.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_words(high: u64, low: u64) -> Self {
+        Self { high, low }
+    }
+
+    /// The two halves, each in network order in memory.
+    #[inline(always)]
+    #[must_use]
+    pub const fn words(self) -> (u64, u64) {
+        (self.high, self.low)
+    }
+
     /// The 16 octets.
     #[must_use]
     pub const fn octets(self) -> [u8; 16] {
@@ -92,15 +106,6 @@ impl Address {
         } else {
             u64::from_be(self.high) >> 54 == 0xfe80 >> 6
         }
-    }
-
-    /// A value that spreads addresses evenly for a given `seed`, in its upper bits.
-    #[inline(always)]
-    #[must_use]
-    pub const fn hash(self, seed: u64) -> u64 {
-        let high = (self.high ^ seed).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (self.low ^ high ^ (high >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9)
     }
 
     #[inline(always)]

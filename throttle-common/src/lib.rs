@@ -18,6 +18,7 @@ pub mod abi;
 pub mod address;
 pub mod bucket;
 pub mod cell;
+pub mod host_table;
 pub mod packet;
 pub mod rate;
 #[cfg(not(target_arch = "bpf"))]

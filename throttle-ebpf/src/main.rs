@@ -18,13 +18,13 @@ use throttle_common::abi::Hook;
 
 /// Runs on packets that come in.
 #[classifier]
-pub fn throttle_in(ctx: TcContext) -> i32 {
+fn throttle_in(ctx: TcContext) -> i32 {
     path::run(&ctx, Hook::Ingress)
 }
 
 /// Runs on packets that go out.
 #[classifier]
-pub fn throttle_out(ctx: TcContext) -> i32 {
+fn throttle_out(ctx: TcContext) -> i32 {
     path::run(&ctx, Hook::Egress)
 }
 

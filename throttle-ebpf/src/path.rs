@@ -70,10 +70,10 @@ fn limit(ctx: &TcContext, direction: Direction, packet: &Packet, wire: Wire) -> 
     .host(&config.ipv6_mask);
     let generation = config.generation.load() as u32;
 
-    let host = match hosts::get(&address) {
+    let host = match hosts::get(config, address) {
         Some(host) => Some(host),
         None if limits::slot(&address).is_none() => return Reason::NoLimit,
-        None => hosts::make(&address),
+        None => hosts::make(config, address),
     };
     let bound = match host {
         Some(host) => binding::bind(&host.direction(direction).binding, &address, generation),

@@ -1,6 +1,6 @@
 //! The datapath as the control socket and telemetry use it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
@@ -41,6 +41,9 @@ pub trait Engine: Send {
 
     /// Reads all hosts.
     fn hosts(&self) -> Result<Vec<HostState>>;
+
+    /// Forgets hosts that traffic has made and that have been idle for `idle`; returns how many.
+    fn expire_hosts(&mut self, idle: Duration) -> Result<usize>;
 
     /// Detaches every link and removes all pins: nothing is enforced any more.
     fn remove(self: Box<Self>) -> Result<bool>;
@@ -89,6 +92,10 @@ impl Engine for Kernel {
 
     fn hosts(&self) -> Result<Vec<HostState>> {
         self.datapath.hosts()
+    }
+
+    fn expire_hosts(&mut self, idle: Duration) -> Result<usize> {
+        self.datapath.expire_hosts(idle)
     }
 
     fn remove(self: Box<Self>) -> Result<bool> {

@@ -1,6 +1,6 @@
 //! An engine of tables, for tests without a kernel.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use throttle_common::{abi::Side, verdict::Reason};
@@ -93,6 +93,10 @@ impl Engine for FakeEngine {
             down: Usage { wait_ns: 9, ..Usage::default() },
             idle_ns: Some(500_000_000),
         }])
+    }
+
+    fn expire_hosts(&mut self, _idle: Duration) -> Result<usize> {
+        Ok(0)
     }
 
     fn remove(self: Box<Self>) -> Result<bool> {

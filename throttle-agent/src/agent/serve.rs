@@ -1,6 +1,10 @@
 //! The life of the agent, from start to signal.
 
-use std::{os::unix::net::UnixListener, sync::Arc, time::Instant};
+use std::{
+    os::unix::net::UnixListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     net, runtime,
@@ -14,6 +18,12 @@ use crate::{
     error::{Kind, Result, ResultExt},
     telemetry,
 };
+
+/// How long a host that traffic has made stays in the host table without a packet.
+const HOST_IDLE: Duration = Duration::from_secs(300);
+
+/// How often idle hosts are looked for.
+const EXPIRY_PERIOD: Duration = Duration::from_secs(10);
 
 /// The datapath is one lock: more threads than this would only wait for it.
 const BLOCKING_THREADS: usize = 4;
@@ -82,25 +92,43 @@ async fn serve(agent: &Arc<Agent>, listener: UnixListener) -> Result<()> {
         }
         stopper.stop();
     });
-    tokio::spawn(sample_forever(Arc::clone(agent)));
+    tokio::spawn(repeat(Arc::clone(agent), telemetry::PERIOD, "sampling counters", sample));
+    tokio::spawn(repeat(Arc::clone(agent), EXPIRY_PERIOD, "forgetting idle hosts", expire));
     control::serve(listener, agent).await;
     Ok(())
 }
 
-async fn sample_forever(agent: Arc<Agent>) {
-    let mut ticks = interval(telemetry::PERIOD);
+/// Works once a period until the agent is asked to stop; a failure is logged under `doing`.
+async fn repeat<W: Future<Output = Result<()>>>(
+    agent: Arc<Agent>,
+    period: Duration,
+    doing: &str,
+    work: impl Fn(Arc<Agent>) -> W,
+) {
+    let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stopping = agent.stopping();
     while !*stopping.borrow_and_update() {
         tokio::select! {
             _ = ticks.tick() => {
-                if let Err(error) = agent.sample().await {
-                    tracing::warn!("sampling counters: {error}");
+                if let Err(error) = work(Arc::clone(&agent)).await {
+                    tracing::warn!("{doing}: {error}");
                 }
             }
             _ = stopping.changed() => {}
         }
     }
+}
+
+async fn sample(agent: Arc<Agent>) -> Result<()> {
+    agent.sample().await
+}
+
+/// Makes room in the host table.
+async fn expire(agent: Arc<Agent>) -> Result<()> {
+    let expired = agent.with(|engine, _| engine.expire_hosts(HOST_IDLE)).await?;
+    tracing::debug!(expired, "idle hosts forgotten");
+    Ok(())
 }
 
 async fn finish(agent: &Arc<Agent>, detach: bool) -> Result<()> {

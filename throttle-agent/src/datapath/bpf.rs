@@ -1,9 +1,9 @@
-//! The calls of bpf(2) that aya does not wrap: batches of a hash map, and links by descriptor.
+//! The calls of bpf(2) that aya does not wrap: TCX links by descriptor.
 
 use std::{
     ffi::CString,
     io,
-    mem::{MaybeUninit, size_of, zeroed},
+    mem::{size_of, zeroed},
     os::{
         fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -11,28 +11,9 @@ use std::{
     path::Path,
 };
 
-use aya::Pod;
-
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
-const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_LINK_DETACH: libc::c_int = 34;
-
-/// Entries asked for in one call; a call fails when one hash bucket holds more.
-const BATCH: usize = 4096;
-
-/// `BPF_MAP_*_BATCH` of `union bpf_attr` in linux/bpf.h.
-#[repr(C)]
-struct BatchAttr {
-    in_batch: u64,
-    out_batch: u64,
-    keys: u64,
-    values: u64,
-    count: u32,
-    map_fd: u32,
-    elem_flags: u64,
-    flags: u64,
-}
 
 /// `BPF_OBJ_GET` of `union bpf_attr`.
 #[repr(C)]
@@ -60,49 +41,6 @@ struct TcxLinkInfo {
     ifindex: u32,
     attach_type: u32,
     rest: [u64; 8],
-}
-
-/// Calls `visit` with every entry of a hash map.
-///
-/// Entries added or removed meanwhile may be missed or not; none is visited twice, and the walk ends
-/// even while the map changes.
-pub(super) fn for_each<K: Pod, V: Pod>(
-    map: BorrowedFd<'_>,
-    mut visit: impl FnMut(&K, &V),
-) -> io::Result<()> {
-    let mut keys = vec![MaybeUninit::<K>::uninit(); BATCH];
-    let mut values = vec![MaybeUninit::<V>::uninit(); BATCH];
-    let mut position = 0_u32;
-    let mut first = true;
-    loop {
-        let mut next = 0_u32;
-        let mut attr = BatchAttr {
-            in_batch: if first { 0 } else { &raw const position as u64 },
-            out_batch: &raw mut next as u64,
-            keys: keys.as_mut_ptr() as u64,
-            values: values.as_mut_ptr() as u64,
-            count: BATCH as u32,
-            map_fd: map.as_raw_fd() as u32,
-            elem_flags: 0,
-            flags: 0,
-        };
-        // SAFETY: both buffers hold `count` entries, and the positions outlive the call.
-        let outcome = unsafe { bpf(BPF_MAP_LOOKUP_BATCH, &mut attr) };
-        let ended = match outcome {
-            Ok(_) => false,
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
-            Err(error) => return Err(error),
-        };
-        for (key, value) in keys.iter().zip(&values).take(attr.count as usize) {
-            // SAFETY: the kernel has filled `count` entries, and both types take any bytes.
-            unsafe { visit(key.assume_init_ref(), value.assume_init_ref()) };
-        }
-        if ended {
-            return Ok(());
-        }
-        position = next;
-        first = false;
-    }
 }
 
 /// Opens what is pinned at `path`.

@@ -100,7 +100,6 @@ fn clear<T: Plain + Default>(
     index: u32,
 ) -> Result<(), MapError> {
     let cpus = map.get(&index, 0)?.len();
-    let zeros = PerCpuValues::try_from(vec![Raw(T::default()); cpus])
-        .map_err(|error| MapError::IoError(error))?;
+    let zeros = PerCpuValues::try_from(vec![Raw(T::default()); cpus]).map_err(MapError::IoError)?;
     map.set(index, zeros, 0)
 }

@@ -1,24 +1,21 @@
-//! The host table. Nothing else in the agent knows what kind of map it is.
+//! The host table. Nothing else in the agent knows how it is laid out.
 
 use std::{
+    collections::VecDeque,
     net::IpAddr,
-    os::fd::{AsFd, OwnedFd},
+    thread,
+    time::{Duration, Instant},
 };
 
-use aya::maps::{HashMap, MapData, MapError};
 use throttle_common::{
-    abi::{Binding, Direction},
-    address::{Address, Mask},
+    abi::{Binding, Config, Direction, Host, HostDirection, HostSet},
+    address::Mask,
+    cell::{AtomicWord, Cell},
+    host_table::{self, Choices, FREE, RESTING, Sets, WAYS},
 };
 
-use super::{bpf, codec, state::Tally};
-use crate::{
-    error::{Error, Kind, Result, ResultExt},
-    policy::IPV6_HOST_PREFIX_BITS,
-};
-
-/// A host's value, read as words: two [`HostDirection`](throttle_common::abi::HostDirection)s.
-type Words = [u64; 16];
+use super::{codec, mapped::Mapped, state::Tally};
+use crate::policy::IPV6_HOST_PREFIX_BITS;
 
 /// One direction of a host, as read.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +34,21 @@ pub(super) struct DirectionSnapshot {
     pub(super) excess: Tally,
 }
 
+impl DirectionSnapshot {
+    fn of(direction: &HostDirection) -> Self {
+        let tally =
+            |packets: &Cell, bytes: &Cell| Tally { packets: packets.load(), bytes: bytes.load() };
+        Self {
+            bytes_tat: direction.buckets.bytes_tat.load(),
+            packets_tat: direction.buckets.packets_tat.load(),
+            binding: Binding::from_word(direction.binding.load()),
+            last_seen_ns: direction.last_seen_ns.load(),
+            passed: tally(&direction.passed_packets, &direction.passed_bytes),
+            excess: tally(&direction.excess_packets, &direction.excess_bytes),
+        }
+    }
+}
+
 /// One host, as read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HostSnapshot {
@@ -47,17 +59,10 @@ pub(super) struct HostSnapshot {
 }
 
 impl HostSnapshot {
-    fn new(key: [u8; 16], words: &Words) -> Self {
-        let direction = |w: &[u64]| DirectionSnapshot {
-            bytes_tat: w[0],
-            packets_tat: w[1],
-            binding: Binding::from_word(w[2]),
-            last_seen_ns: w[3],
-            passed: Tally { bytes: w[4], packets: w[5] },
-            excess: Tally { bytes: w[6], packets: w[7] },
-        };
-        let address = codec::decode_address(Address::from_octets(key));
-        Self { address, up: direction(&words[..8]), down: direction(&words[8..]) }
+    fn new(tag: u64, host: &Host) -> Self {
+        let address = codec::decode_address(host_table::address(tag));
+        let (up, down) = (DirectionSnapshot::of(&host.up), DirectionSnapshot::of(&host.down));
+        Self { address, up, down }
     }
 
     /// One direction.
@@ -83,72 +88,158 @@ impl HostSnapshot {
     }
 }
 
-/// Map `HOSTS`.
+/// How long a way rests after its host was removed: far longer than a packet stays in the program.
+const REST: Duration = Duration::from_secs(1);
+
+/// Maps `HOST_SETS` and `HOSTS`.
 pub(super) struct HostTable {
-    map: HashMap<MapData, [u8; 16], Words>,
-    fd: OwnedFd,
-    capacity: u32,
+    sets: MappedSets,
+    hosts: Mapped<Host>,
+    /// Ways that rest, and until when, earliest first.
+    resting: VecDeque<(usize, Instant)>,
+}
+
+struct MappedSets(Mapped<HostSet>);
+
+impl Sets for MappedSets {
+    fn set(&self, number: u32) -> Option<&HostSet> {
+        self.0.entries().get(number as usize)
+    }
 }
 
 impl HostTable {
-    /// Wraps the map, which has room for `capacity` hosts; `fd` is a descriptor of it.
-    pub(super) fn new(map: HashMap<MapData, [u8; 16], Words>, fd: OwnedFd, capacity: u32) -> Self {
-        Self { map, fd, capacity }
+    /// Wraps the maps. Ways that rested when an earlier agent ended rest anew.
+    pub(super) fn new(sets: Mapped<HostSet>, hosts: Mapped<Host>) -> Self {
+        let until = Instant::now() + REST;
+        let mut table = Self { sets: MappedSets(sets), hosts, resting: VecDeque::new() };
+        let tags = table.tags().enumerate();
+        let resting = tags.filter(|(_, tag)| tag.load() == RESTING).map(|(way, _)| (way, until));
+        table.resting = resting.collect();
+        table
     }
 
     /// Hosts that the table has room for.
-    pub(super) fn capacity(&self) -> u32 {
-        self.capacity
+    pub(super) fn capacity(&self) -> usize {
+        self.hosts.entries().len()
     }
 
-    /// Calls `visit` with every host.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(HostSnapshot)) -> Result<()> {
-        bpf::for_each(self.fd.as_fd(), |key: &[u8; 16], words: &Words| {
-            visit(HostSnapshot::new(*key, words));
-        })
-        .doing(Kind::Failed, || "reading map HOSTS")
+    /// Hosts in the table.
+    pub(super) fn tracked(&self) -> usize {
+        self.used().count()
+    }
+
+    /// Every host.
+    pub(super) fn iter(&self) -> impl Iterator<Item = HostSnapshot> {
+        self.used().map(|(_, host)| host)
     }
 
     /// The host that an address belongs to.
-    pub(super) fn get(&self, address: IpAddr) -> Result<Option<HostSnapshot>> {
-        let key = key(address);
-        match self.map.get(&key, 0) {
-            Ok(words) => Ok(Some(HostSnapshot::new(key, &words))),
-            Err(MapError::KeyNotFound) => Ok(None),
-            Err(error) => Err(error).doing(Kind::Failed, || format!("reading host {address}")),
-        }
+    pub(super) fn get(&self, config: &Config, address: IpAddr) -> Option<HostSnapshot> {
+        let (tag, choices) = place(config, address);
+        let way = host_table::find(&self.sets, choices, tag)?;
+        Some(HostSnapshot::new(tag, self.hosts.entries().get(way as usize)?))
     }
 
     /// Adds a host before its first packet, so that a full table cannot keep it out later.
     ///
-    /// `false` when the table has no room.
-    pub(super) fn insert(&mut self, address: IpAddr) -> Result<bool> {
-        const BPF_NOEXIST: u64 = 1;
-        let Err(error) = self.map.insert(key(address), [0; 16], BPF_NOEXIST) else {
-            return Ok(true);
+    /// Where its sets are full it takes the way of the host that `may_go` and has been idle longest.
+    /// `false` when none of them may.
+    pub(super) fn insert(
+        &mut self,
+        config: &Config,
+        address: IpAddr,
+        may_go: impl Fn(IpAddr) -> bool,
+    ) -> bool {
+        let (tag, choices) = place(config, address);
+        if host_table::make(&self.sets, choices, tag).is_some() {
+            return true;
+        }
+        let ways = choices.ways();
+        let candidates = self.used().filter(|(way, host)| {
+            ways.iter().any(|ways| ways.contains(&(*way as u32))) && may_go(host.address)
+        });
+        let Some((way, _)) = candidates.min_by_key(|(_, host)| host.last_seen_ns()) else {
+            return false;
         };
-        let cause = match &error {
-            MapError::SyscallError(call) => call.io_error.raw_os_error(),
-            _ => None,
-        };
-        match cause {
-            Some(libc::EEXIST) => Ok(true),
-            Some(libc::E2BIG | libc::ENOMEM) => Ok(false),
-            Some(_) | None => Err(Error::from(anyhow::Error::new(error)))
-                .doing(Kind::Failed, || format!("adding host {address}")),
+        self.tag(way).store(RESTING);
+        thread::sleep(REST);
+        self.clear(way);
+        self.tag(way).store(tag);
+        true
+    }
+
+    /// Removes hosts that `may_go`, and frees the ways of those removed long enough ago.
+    ///
+    /// Returns how many were removed.
+    pub(super) fn expire(&mut self, may_go: impl Fn(&HostSnapshot) -> bool) -> usize {
+        self.free_rested();
+        let ways: Vec<_> =
+            self.used().filter(|(_, host)| may_go(host)).map(|(way, _)| way).collect();
+        let until = Instant::now() + REST;
+        for &way in &ways {
+            self.tag(way).store(RESTING);
+            self.resting.push_back((way, until));
+        }
+        ways.len()
+    }
+
+    /// Frees ways that no packet can still use.
+    fn free_rested(&mut self) {
+        let now = Instant::now();
+        while let Some((way, _)) = self.resting.pop_front_if(|(_, until)| *until <= now) {
+            self.clear(way);
+            self.tag(way).store(FREE);
         }
     }
 
-    /// Removes a host.
-    pub(super) fn remove(&mut self, address: IpAddr) -> Result<()> {
-        match self.map.remove(&key(address)) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(error) => Err(error).doing(Kind::Failed, || format!("removing host {address}")),
+    fn clear(&self, way: usize) {
+        let host = &self.hosts.entries()[way];
+        for direction in [&host.up, &host.down] {
+            let HostDirection {
+                buckets,
+                binding,
+                last_seen_ns,
+                passed_bytes,
+                passed_packets,
+                excess_bytes,
+                excess_packets,
+            } = direction;
+            for cell in [
+                &buckets.bytes_tat,
+                &buckets.packets_tat,
+                binding,
+                last_seen_ns,
+                passed_bytes,
+                passed_packets,
+                excess_bytes,
+                excess_packets,
+            ] {
+                cell.store(0);
+            }
         }
+    }
+
+    fn tag(&self, way: usize) -> &Cell {
+        &self.sets.0.entries()[way / WAYS as usize].tags[way % WAYS as usize]
+    }
+
+    fn tags(&self) -> impl Iterator<Item = &Cell> {
+        self.sets.0.entries().iter().flat_map(|set| &set.tags)
+    }
+
+    /// Every host with its way.
+    fn used(&self) -> impl Iterator<Item = (usize, HostSnapshot)> {
+        let ways = self.tags().zip(self.hosts.entries()).enumerate();
+        ways.filter_map(|(way, (tag, host))| match tag.load() {
+            FREE | RESTING => None,
+            tag => Some((way, HostSnapshot::new(tag, host))),
+        })
     }
 }
 
-fn key(address: IpAddr) -> [u8; 16] {
+/// An address's tag and the sets it may be in.
+fn place(config: &Config, address: IpAddr) -> (u64, Choices) {
     let mask = Mask::from_prefix_len(IPV6_HOST_PREFIX_BITS.into());
-    codec::encode_address(address).host(&mask).octets()
+    let tag = host_table::tag(codec::encode_address(address).host(&mask));
+    (tag, Choices::new(tag, config.hash_seed, config.host_set_mask as u32))
 }

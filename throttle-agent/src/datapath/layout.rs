@@ -3,10 +3,10 @@
 use aya::maps::{MapInfo, MapType};
 use throttle_common::{
     abi::{
-        CommonBuckets, Config, Host, Limit, LimitUse, Link, LINK_SLOTS, OVERFLOW_BUCKETS, PrefixKey,
-        REASON_ENTRIES, Tally,
+        CommonBuckets, Config, Host, HostSet, LINK_SLOTS, Limit, LimitUse, Link, OVERFLOW_BUCKETS,
+        PrefixKey, REASON_ENTRIES, Tally,
     },
-    address::Address,
+    host_table,
 };
 
 use super::Options;
@@ -23,8 +23,8 @@ const SLOTS_PER_LIMIT: u32 = 2;
 pub(super) enum Entries {
     /// A number that belongs to the layout.
     Fixed(u32),
-    /// One per host.
-    Hosts,
+    /// So many per set of the host table.
+    HostSets(u32),
     /// So many per limit.
     PerLimit(u32),
 }
@@ -42,7 +42,7 @@ pub(super) struct MapLayout {
 }
 
 /// Every pinned map.
-pub(super) const MAPS: [MapLayout; 9] = [
+pub(super) const MAPS: [MapLayout; 10] = [
     array::<Config>("CONFIG", Entries::Fixed(1)).with_flags(BPF_F_MMAPABLE),
     array::<Link>("LINKS", Entries::Fixed(LINK_SLOTS)),
     MapLayout {
@@ -54,7 +54,8 @@ pub(super) const MAPS: [MapLayout; 9] = [
         flags: BPF_F_NO_PREALLOC,
     },
     array::<Limit>("LIMITS", Entries::PerLimit(SLOTS_PER_LIMIT)),
-    hash::<Address, Host>("HOSTS", Entries::Hosts),
+    array::<HostSet>("HOST_SETS", Entries::HostSets(1)).with_flags(BPF_F_MMAPABLE),
+    array::<Host>("HOSTS", Entries::HostSets(host_table::WAYS)).with_flags(BPF_F_MMAPABLE),
     array::<CommonBuckets>("SHARED", Entries::PerLimit(1)),
     array::<CommonBuckets>("OVERFLOW", Entries::Fixed(OVERFLOW_BUCKETS)),
     array::<Tally>("REASONS", Entries::Fixed(REASON_ENTRIES)).per_cpu(),
@@ -64,11 +65,6 @@ pub(super) const MAPS: [MapLayout; 9] = [
 const fn array<V>(name: &'static str, entries: Entries) -> MapLayout {
     let (key_bytes, value_bytes) = (4, size_of::<V>());
     MapLayout { name, entries, kind: MapType::Array, key_bytes, value_bytes, flags: 0 }
-}
-
-const fn hash<K, V>(name: &'static str, entries: Entries) -> MapLayout {
-    let (key_bytes, value_bytes) = (size_of::<K>(), size_of::<V>());
-    MapLayout { name, entries, kind: MapType::Hash, key_bytes, value_bytes, flags: 0 }
 }
 
 impl MapLayout {
@@ -86,7 +82,9 @@ impl MapLayout {
     pub(super) fn max_entries(&self, options: &Options) -> u32 {
         match self.entries {
             Entries::Fixed(entries) => entries,
-            Entries::Hosts => options.max_hosts,
+            Entries::HostSets(entries) => {
+                host_table::sets_for(options.max_hosts).saturating_mul(entries)
+            }
             Entries::PerLimit(entries) => options.max_limits.saturating_mul(entries),
         }
     }
@@ -97,7 +95,7 @@ impl MapLayout {
     pub(super) fn check(&self, found: &MapInfo) -> Result<()> {
         let entries = match self.entries {
             Entries::Fixed(entries) => entries,
-            Entries::Hosts | Entries::PerLimit(_) => found.max_entries(),
+            Entries::HostSets(_) | Entries::PerLimit(_) => found.max_entries(),
         };
         let expected = (Some(self.kind), self.key_bytes, self.value_bytes, self.flags, entries);
         let actual = (

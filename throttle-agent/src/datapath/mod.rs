@@ -13,20 +13,25 @@ mod interface;
 mod layout;
 mod limits;
 mod links;
+mod mapped;
 mod netns;
 mod object;
 mod open;
 mod pins;
 mod pod;
+mod refusal;
 mod report;
 mod state;
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use aya::{Ebpf, programs::SchedClassifier};
 use aya_log::EbpfLogger;
 use ipnet::IpNet;
-use throttle_common::abi::{Hook, Side};
+use throttle_common::{
+    abi::{Direction, Hook, Side},
+    rate::TICKS_PER_NS,
+};
 
 pub use state::{
     Change, Counters, HookKind, HostState, LimitCounters, LinkCounters, LinkStatus, Tally, Usage,
@@ -139,7 +144,11 @@ impl Datapath {
             }
         };
         if let Some(host) = single_host(&limit.prefix) {
-            self.insert_host(host)?;
+            let limits = &self.limits;
+            let may_go = |other| !is_configured(limits, other);
+            if !self.hosts.insert(self.config.get(), host, may_go) {
+                tracing::warn!(%host, "its part of the host table is full of configured hosts");
+            }
         }
         self.limits.write(limit)?;
         self.config.switch();
@@ -171,30 +180,32 @@ impl Datapath {
         EbpfLogger::init(&mut self.ebpf).ok()
     }
 
-    /// Adds a configured host before its first packet, in place of the longest idle one that traffic
-    /// has made if the table is full.
-    fn insert_host(&mut self, host: IpAddr) -> Result<()> {
-        while !self.hosts.insert(host)? {
-            let Some(idle) = self.longest_idle_host()? else {
-                tracing::warn!(%host, "host table is full of configured hosts: it shares overflow buckets");
-                return Ok(());
-            };
-            self.hosts.remove(idle)?;
-        }
-        Ok(())
+    /// Removes hosts that traffic has made and that have been idle for `idle`, so that others find
+    /// room; returns how many.
+    ///
+    /// Hosts with a limit of their own stay, and so do hosts that still owe.
+    ///
+    /// # Errors
+    /// The clock cannot be read.
+    pub fn expire_hosts(&mut self, idle: Duration) -> Result<usize> {
+        let now_ns = report::monotonic_ns()?;
+        let idle_ns = u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
+        let limits = &self.limits;
+        Ok(self.hosts.expire(|host| {
+            let owes = Direction::ALL.iter().any(|direction| {
+                let own = host.direction(*direction);
+                own.bytes_tat.max(own.packets_tat) > now_ns * TICKS_PER_NS
+            });
+            let seen_ns = host.last_seen_ns();
+            let is_idle = seen_ns != 0 && now_ns.saturating_sub(seen_ns) >= idle_ns;
+            is_idle && !owes && !is_configured(limits, host.address)
+        }))
     }
+}
 
-    fn longest_idle_host(&self) -> Result<Option<IpAddr>> {
-        let mut longest: Option<(u64, IpAddr)> = None;
-        self.hosts.for_each(|host| {
-            let seen = host.last_seen_ns();
-            let configured = self.limits.get(&IpNet::from(host.address)).is_some();
-            if !configured && longest.is_none_or(|(earliest, _)| seen < earliest) {
-                longest = Some((seen, host.address));
-            }
-        })?;
-        Ok(longest.map(|(_, address)| address))
-    }
+/// Whether a host has a limit of its own.
+fn is_configured(limits: &LimitTable, host: IpAddr) -> bool {
+    host_prefix(host).is_ok_and(|prefix| limits.get(&prefix).is_some())
 }
 
 /// The host that is all of a prefix.

@@ -1,17 +1,16 @@
 //! Loads the eBPF object that is embedded in the agent.
 
-use aya::{
-    Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::MapError,
-    programs::{ProgramError, SchedClassifier},
-};
+use std::{error, io};
+
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
 use throttle_common::abi::Hook;
 use tracing::Level;
 
 use super::{
     Options,
     layout::MAPS,
-    pins::{Pins, io_error},
+    pins::Pins,
+    refusal::{errno, refused},
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -27,21 +26,10 @@ pub(super) fn load(options: &Options, pins: &Pins) -> Result<Ebpf> {
     for (name, path, max_entries) in &paths {
         loader.map_pin_path(name, path.as_path()).map_max_entries(name, *max_entries);
     }
-    let mut ebpf = loader.load(OBJECT).map_err(|error| {
-        let cause = match &error {
-            EbpfError::MapError(MapError::CreateError { io_error, .. }) => io_error.raw_os_error(),
-            _ => None,
-        };
-        refused(cause, error, "creating the eBPF maps")
-    })?;
+    let mut ebpf = loader.load(OBJECT).map_err(|error| cannot(error, "creating the eBPF maps"))?;
     for hook in [Hook::Ingress, Hook::Egress] {
-        classifier(&mut ebpf, hook)?.load().map_err(|error| {
-            let cause = match &error {
-                ProgramError::LoadError { io_error, .. } => io_error.raw_os_error(),
-                _ => None,
-            };
-            refused(cause, error, "loading the eBPF program")
-        })?;
+        let program = classifier(&mut ebpf, hook)?;
+        program.load().map_err(|error| cannot(error, "loading the eBPF program"))?;
     }
     Ok(ebpf)
 }
@@ -71,23 +59,19 @@ fn kernel_log_level(level: Option<Level>) -> u8 {
     }
 }
 
-/// What the kernel refused, with a kind that says whether privileges or the kernel were lacking.
-fn refused<E: std::error::Error + Send + Sync + 'static>(
-    cause: Option<i32>,
-    error: E,
-    doing: &'static str,
-) -> Error {
+/// What the kernel refused. It answers EPERM without privileges, and EACCES or EINVAL when its
+/// verifier does not accept the program.
+fn cannot<E: error::Error + Send + Sync + 'static>(error: E, doing: &'static str) -> Error {
     tracing::debug!(?error, "{doing}");
-    match cause {
-        Some(libc::EPERM | libc::EACCES) => Error::not_permitted(format!("{doing}: {error}"))
+    match errno(&error) {
+        Some(libc::EPERM) => refused(error, doing)
             .hint("run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"),
-        Some(code @ (libc::ENOSYS | libc::EINVAL | libc::EOPNOTSUPP)) => {
-            let code = std::io::Error::from_raw_os_error(code);
-            Error::unsupported(format!("{doing}: the kernel cannot do it: {code}")).hint(
+        Some(code @ (libc::ENOSYS | libc::EACCES | libc::EINVAL | libc::EOPNOTSUPP)) => {
+            let cause = io::Error::from_raw_os_error(code);
+            Error::unsupported(format!("{doing}: the kernel cannot do it: {cause}")).hint(
                 "Linux 5.15 or newer with CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF is needed",
             )
         }
-        Some(code) => io_error(std::io::Error::from_raw_os_error(code), doing.into()),
-        None => Error::failed(format!("{doing}: {error}")),
+        Some(_) | None => refused(error, doing),
     }
 }

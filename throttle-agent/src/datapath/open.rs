@@ -1,16 +1,22 @@
 //! Opens the datapath, new or with the pins of an earlier agent, and removes it.
 
-use std::os::fd::AsFd;
-
 use aya::{
     Ebpf, Pod,
-    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray},
+    maps::{Array, LpmTrie, Map, MapData, PerCpuArray},
 };
-use throttle_common::abi::Link;
+use throttle_common::{abi::Link, host_table};
 
 use super::{
-    Datapath, Options, config::ConfigMap, counters::CounterTable, hooks, hosts::HostTable,
-    limits::LimitTable, links::LinkTable, netns, object, pins::Pins,
+    Datapath, Options,
+    config::ConfigMap,
+    counters::CounterTable,
+    hooks,
+    hosts::HostTable,
+    limits::LimitTable,
+    links::LinkTable,
+    mapped::{Mapped, Shared},
+    netns, object,
+    pins::Pins,
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -34,9 +40,9 @@ impl Datapath {
         let cookie = netns::cookie()?;
         let mut config = config(&mut ebpf)?;
         let adopted = config.generation() != 0;
-        config.initialise(cookie)?;
+        config.initialise(cookie, max_entries(&ebpf, "HOST_SETS")?)?;
         let mut links = LinkTable::new(array(&mut ebpf, "LINKS")?, pins.clone())?;
-        if config.netns_cookie() != cookie {
+        if config.get().netns_cookie != cookie {
             check_links_are_gone(&links, &pins, options)?;
             config.set_netns_cookie(cookie);
         }
@@ -71,7 +77,7 @@ impl Datapath {
                 .doing(Kind::Failed, || "opening map LINKS")?;
             let mut links = LinkTable::new(links, pins.clone())?;
             let config = ConfigMap::new(&pinned(&pins, "CONFIG")?)?;
-            if config.netns_cookie() != netns::cookie()? {
+            if config.get().netns_cookie != netns::cookie()? {
                 check_links_can_be_reached(&links, &pins, options)?;
             }
             links.detach_all()?;
@@ -126,32 +132,28 @@ fn limits(ebpf: &mut Ebpf, options: &Options) -> Result<LimitTable> {
 }
 
 fn hosts(ebpf: &mut Ebpf, options: &Options) -> Result<HostTable> {
-    let capacity = max_entries(ebpf, "HOSTS")?;
-    note_capacity("hosts", capacity, options.max_hosts);
-    let Map::HashMap(map) = take(ebpf, "HOSTS")? else {
-        return Err(missing("HOSTS"));
-    };
-    let doing = || "opening map HOSTS";
-    let fd = map.fd().as_fd().try_clone_to_owned().doing(Kind::Failed, doing)?;
-    let map = HashMap::try_from(Map::HashMap(map)).doing(Kind::Failed, doing)?;
-    Ok(HostTable::new(map, fd, capacity))
+    let sets = mapped(ebpf, "HOST_SETS")?;
+    let wanted = host_table::sets_for(options.max_hosts) * host_table::WAYS;
+    let table = HostTable::new(sets, mapped(ebpf, "HOSTS")?);
+    note_capacity("hosts", table.capacity() as u32, wanted);
+    Ok(table)
 }
 
 /// Says so when an adopted table does not have the capacity that was asked for.
 fn note_capacity(what: &str, found: u32, asked: u32) {
     if found != asked {
-        tracing::warn!("the adopted table keeps its room for {found} {what}; {asked} were asked for");
+        tracing::warn!(
+            "the adopted table keeps its room for {found} {what}; {asked} were asked for"
+        );
     }
 }
 
 /// Entries of a map as the kernel has it: a pinned one keeps its own.
 fn max_entries(ebpf: &Ebpf, name: &str) -> Result<u32> {
-    let map = ebpf.map(name).ok_or_else(|| missing(name))?;
-    let id = match map {
-        Map::Array(map) | Map::HashMap(map) | Map::LpmTrie(map) => map.info(),
-        _ => return Err(missing(name)),
+    let Some(Map::Array(map) | Map::LpmTrie(map)) = ebpf.map(name) else {
+        return Err(missing(name));
     };
-    Ok(id.doing(Kind::Failed, || format!("reading map {name}"))?.max_entries())
+    Ok(map.info().doing(Kind::Failed, || format!("reading map {name}"))?.max_entries())
 }
 
 fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
@@ -163,10 +165,15 @@ fn missing(name: &str) -> Error {
 }
 
 fn config(ebpf: &mut Ebpf) -> Result<ConfigMap> {
-    match take(ebpf, "CONFIG")? {
-        Map::Array(map) => ConfigMap::new(&map),
-        _ => Err(missing("CONFIG")),
-    }
+    ConfigMap::new(&array_data(ebpf, "CONFIG")?)
+}
+
+fn mapped<T: Shared>(ebpf: &mut Ebpf, name: &str) -> Result<Mapped<T>> {
+    Mapped::new(&array_data(ebpf, name)?, name)
+}
+
+fn array_data(ebpf: &mut Ebpf, name: &str) -> Result<MapData> {
+    if let Map::Array(map) = take(ebpf, name)? { Ok(map) } else { Err(missing(name)) }
 }
 
 fn array<V: Pod>(ebpf: &mut Ebpf, name: &str) -> Result<Array<MapData, V>> {

@@ -12,7 +12,7 @@ use nix::{
 };
 use throttle_common::abi;
 
-use super::{Options, layout::MAPS};
+use super::{Options, layout::MAPS, refusal::refused};
 use crate::error::{Error, Kind, Result, ResultExt};
 
 const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
@@ -37,7 +37,7 @@ impl Pins {
         }
         let pins = Self::of(options);
         fs::create_dir_all(&pins.directory)
-            .map_err(|error| io_error(error, format!("creating {}", pins.directory.display())))?;
+            .map_err(|error| refused(error, format!("creating {}", pins.directory.display())))?;
         Ok(pins)
     }
 
@@ -69,7 +69,7 @@ impl Pins {
 
     /// Removes every pin and the directory, then the directories above it that are empty.
     pub(super) fn remove(&self) -> Result<()> {
-        let failed = |error| io_error(error, format!("removing {}", self.directory.display()));
+        let failed = |error| refused(error, format!("removing {}", self.directory.display()));
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
             fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
         }
@@ -99,8 +99,9 @@ fn mount_bpffs(point: &Path) -> Result<()> {
         ))
         .hint("start the agent outside and pass `--netns NAME`, instead of inside `ip netns exec`"));
     }
-    mount(Some("bpf"), point, Some("bpf"), MsFlags::empty(), None::<&str>)
-        .map_err(|errno| io_error(errno.into(), format!("mounting the BPF file system on {shown}")))
+    mount(Some("bpf"), point, Some("bpf"), MsFlags::empty(), None::<&str>).map_err(|errno| {
+        refused(io::Error::from(errno), format!("mounting the BPF file system on {shown}"))
+    })
 }
 
 /// Whether this process sees other mounts than the system's first process does.
@@ -111,19 +112,5 @@ fn is_private_mount_namespace() -> bool {
     match (namespace("self"), namespace("1")) {
         (Ok(own), Ok(system)) => own != system,
         (Err(_), _) | (_, Err(_)) => false,
-    }
-}
-
-/// An error whose kind says whether privileges were missing.
-pub(super) fn io_error(error: io::Error, doing: String) -> Error {
-    let kind = match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => Kind::NotPermitted,
-        Some(libc::ENOSYS | libc::EOPNOTSUPP | libc::ENODEV) => Kind::Unsupported,
-        Some(_) | None => Kind::Failed,
-    };
-    let outcome: Result<()> = Err(error).doing(kind, || doing);
-    match outcome {
-        Ok(()) => unreachable!("an error stays one"),
-        Err(error) => error,
     }
 }

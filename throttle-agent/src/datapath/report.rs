@@ -45,9 +45,12 @@ impl Datapath {
             let (up, down) = (use_of(Direction::Up)?, use_of(Direction::Down)?);
             limits.push(LimitCounters { prefix: limit.prefix, up, down });
         }
-        let mut hosts_tracked = 0;
-        self.hosts.for_each(|_| hosts_tracked += 1)?;
-        Ok(Counters { links, limits, hosts_tracked, hosts_capacity: self.hosts.capacity().into() })
+        Ok(Counters {
+            links,
+            limits,
+            hosts_tracked: self.hosts.tracked() as u64,
+            hosts_capacity: self.hosts.capacity() as u64,
+        })
     }
 
     /// The host that an address belongs to; `None` when it is not in the table.
@@ -56,7 +59,8 @@ impl Datapath {
     /// The kernel refuses.
     pub fn host(&self, address: IpAddr) -> Result<Option<HostState>> {
         let now_ns = monotonic_ns()?;
-        self.hosts.get(address)?.map(|host| self.host_state(&host, now_ns)).transpose()
+        let host = self.hosts.get(self.config.get(), address);
+        host.map(|host| self.host_state(&host, now_ns)).transpose()
     }
 
     /// Every host of the table.
@@ -64,10 +68,8 @@ impl Datapath {
     /// # Errors
     /// The kernel refuses.
     pub fn hosts(&self) -> Result<Vec<HostState>> {
-        let mut snapshots = Vec::new();
-        self.hosts.for_each(|host| snapshots.push(host))?;
         let now_ns = monotonic_ns()?;
-        snapshots.iter().map(|host| self.host_state(host, now_ns)).collect()
+        self.hosts.iter().map(|host| self.host_state(&host, now_ns)).collect()
     }
 
     fn host_state(&self, host: &HostSnapshot, now_ns: u64) -> Result<HostState> {
@@ -161,7 +163,7 @@ fn longest_wait_ns(
 }
 
 /// The clock that the program reads.
-fn monotonic_ns() -> Result<u64> {
+pub(super) fn monotonic_ns() -> Result<u64> {
     let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
         .doing(Kind::Failed, || "reading the monotonic clock")?;
     let seconds = u64::try_from(time.tv_sec()).unwrap_or_default();

@@ -4,6 +4,7 @@ use aya_ebpf::{macros::map, maps::Array};
 use throttle_common::{
     abi::{CommonBuckets, OVERFLOW_BUCKETS},
     address::Address,
+    host_table,
 };
 
 use super::config;
@@ -27,6 +28,7 @@ pub(crate) fn shared(index: u32) -> Option<&'static CommonBuckets> {
 /// lasts longer than one on a fast limit.
 #[inline(always)]
 pub(crate) fn overflow(address: &Address, slot: u32) -> Option<&'static CommonBuckets> {
-    let seed = config::get()?.overflow_seed ^ u64::from(slot);
-    OVERFLOW.get((address.hash(seed) >> 32) as u32 % OVERFLOW_BUCKETS)
+    let seed = config::get()?.hash_seed ^ u64::from(slot);
+    let hash = host_table::hash(host_table::tag(*address), seed);
+    OVERFLOW.get(hash as u32 % OVERFLOW_BUCKETS)
 }

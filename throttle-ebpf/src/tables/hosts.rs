@@ -1,34 +1,44 @@
-//! The host table. Nothing else knows what kind of map it is.
+//! The host table. Nothing else knows how it is laid out.
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST,
-    macros::map,
-    maps::{Array, HashMap},
+use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
+use throttle_common::{
+    abi::{Config, Host, HostSet},
+    address::Address,
+    host_table::{self, Choices, Sets},
 };
-use throttle_common::{abi::Host, address::Address};
 
-/// Capacity set by the agent. Preallocated: a flood of new hosts takes no memory.
+/// Capacity set by the agent.
 #[map]
-static HOSTS: HashMap<Address, Host> = HashMap::with_max_entries(1, 0);
+static HOST_SETS: Array<HostSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// Always zero: what a new host starts as, without 128 bytes on the stack.
+/// Capacity set by the agent.
 #[map]
-static BLANK: Array<Host> = Array::with_max_entries(1, 0);
+static HOSTS: Array<Host> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+struct KernelSets;
+
+impl Sets for KernelSets {
+    #[inline(always)]
+    fn set(&self, number: u32) -> Option<&HostSet> {
+        HOST_SETS.get(number)
+    }
+}
 
 /// The state of a host, or `None` when it is not in the table.
 #[inline(always)]
-pub(crate) fn get(address: &Address) -> Option<&'static Host> {
-    // SAFETY: the agent removes idle hosts only. A packet that still holds the state of a host
-    // removed at this instant at worst charges the host that reuses the memory.
-    unsafe { HOSTS.get(address) }
+pub(crate) fn get(config: &Config, address: Address) -> Option<&'static Host> {
+    let tag = host_table::tag(address);
+    HOSTS.get(host_table::find(&KernelSets, choices(config, tag), tag)?)
 }
 
-/// Adds a host, or finds the one that another processor has just added.
-///
-/// `None` when the table has no room.
+/// Adds a host; `None` when the table has no room for it.
+#[inline(never)]
+pub(crate) fn make(config: &Config, address: Address) -> Option<&'static Host> {
+    let tag = host_table::tag(address);
+    HOSTS.get(host_table::make(&KernelSets, choices(config, tag), tag)?)
+}
+
 #[inline(always)]
-pub(crate) fn make(address: &Address) -> Option<&'static Host> {
-    // A failure shows in the look-up that follows.
-    let _ = HOSTS.insert(address, BLANK.get(0)?, BPF_NOEXIST.into());
-    get(address)
+fn choices(config: &Config, tag: u64) -> Choices {
+    Choices::new(tag, config.hash_seed, config.host_set_mask as u32)
 }

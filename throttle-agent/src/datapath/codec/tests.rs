@@ -36,7 +36,7 @@ prop_compose! {
         prefix in prefix(),
         shared: bool,
         (up, down, total) in (rates(), rates(), rates()),
-        (total_bytes, total_packets): (bool, bool),
+        (total_bytes, total_packets) in any::<(bool, bool)>(),
     ) -> Limit {
         let directed = |rates: Rates| Rates {
             bytes: rates.bytes.filter(|_| !total_bytes),

@@ -16,7 +16,10 @@ use throttle_common::abi::Hook;
 
 use super::{attach_type, hook_name};
 use crate::{
-    datapath::{interface::Interface, pins::io_error},
+    datapath::{
+        interface::Interface,
+        refusal::{errno, refused},
+    },
     error::{Error, Kind, Result, ResultExt},
 };
 
@@ -28,7 +31,7 @@ const HANDLE: TcHandle = TcHandle::new(0, 0x7468);
 pub(super) fn make_qdisc(interface: &Interface) -> Result<bool> {
     match qdisc_add_clsact(&interface.name) {
         Ok(()) => Ok(true),
-        Err(error) if errno(&error) == Some(libc::EEXIST) => Ok(false),
+        Err(error) if is_present(&error) => Ok(false),
         Err(error) => Err(refused(error, format!("adding a clsact qdisc to {}", interface.name))),
     }
 }
@@ -43,7 +46,7 @@ pub(super) fn attach(
     let options = TcAttachOptions::Netlink(options);
     let id = program
         .attach_with_options(&interface.name, attach_type(hook), options)
-        .map_err(|error| refused_program(error, attaching(interface, hook)))?;
+        .map_err(|error| refused(error, attaching(interface, hook)))?;
     keep(program, id)
 }
 
@@ -87,10 +90,9 @@ pub(super) fn detach(interface: &Interface, hook: Hook) -> Result<()> {
         {
             Ok(())
         }
-        Err(error) => Err(refused_program(
-            error,
-            format!("detaching from {} of {}", hook_name(hook), interface.name),
-        )),
+        Err(error) => {
+            Err(refused(error, format!("detaching from {} of {}", hook_name(hook), interface.name)))
+        }
     }
 }
 
@@ -131,30 +133,9 @@ async fn remove_qdisc(index: i32) -> anyhow::Result<()> {
 
 fn existing(interface: &Interface, hook: Hook) -> Result<SchedClassifierLink> {
     SchedClassifierLink::attached(&interface.name, attach_type(hook), PRIORITY, HANDLE, None)
-        .map_err(|error| io_error(error, format!("looking for interface {}", interface.name)))
+        .map_err(|error| refused(error, format!("looking for interface {}", interface.name)))
 }
 
-fn errno(error: &TcError) -> Option<i32> {
-    match error {
-        TcError::NetlinkError(error) => error.raw_os_error(),
-        TcError::IoError(error) => error.raw_os_error(),
-        TcError::AlreadyAttached => Some(libc::EEXIST),
-        TcError::NulError(_) | TcError::InvalidTcxAttach(_) | TcError::InvalidLinkOperation => None,
-    }
-}
-
-fn refused(error: TcError, doing: String) -> Error {
-    let kind = match errno(&error) {
-        Some(libc::EPERM | libc::EACCES) => Kind::NotPermitted,
-        Some(libc::EOPNOTSUPP | libc::ENOENT) => Kind::Unsupported,
-        Some(_) | None => Kind::Failed,
-    };
-    Error::from(anyhow::Error::new(error)).with_kind(kind).context(doing)
-}
-
-fn refused_program(error: ProgramError, doing: String) -> Error {
-    match error {
-        ProgramError::TcError(error) => refused(error, doing),
-        other => Error::from(anyhow::Error::new(other)).context(doing),
-    }
+fn is_present(error: &TcError) -> bool {
+    matches!(error, TcError::AlreadyAttached) || errno(error) == Some(libc::EEXIST)
 }

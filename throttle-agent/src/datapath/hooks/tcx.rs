@@ -18,7 +18,8 @@ use crate::{
     datapath::{
         bpf,
         interface::Interface,
-        pins::{Pins, io_error},
+        pins::Pins,
+        refusal::{errno, refused},
     },
     error::{Error, Kind, Result, ResultExt},
 };
@@ -43,7 +44,7 @@ pub(super) fn attach(
     let options = TcAttachOptions::TcxOrder(LinkOrder::first());
     let id = program
         .attach_with_options(&interface.name, attach_type(hook), options)
-        .map_err(|error| refused(error, doing()))?;
+        .map_err(|error| cannot_attach(error, doing()))?;
     let link = program.take_link(id).doing(Kind::Failed, doing)?;
     let link = FdLink::try_from(link).doing(Kind::Failed, doing)?;
     link.pin(&path).doing(Kind::Failed, doing)?;
@@ -76,13 +77,13 @@ pub(super) fn detach(index: u32, hook: Hook, pins: &Pins) -> Result<()> {
     let link = match bpf::open_pin(&path) {
         Ok(link) => link,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io_error(error, doing())),
+        Err(error) => return Err(refused(error, doing())),
     };
     match bpf::detach_link(link.as_fd()) {
         Ok(()) => {}
         // The interface is gone and has taken the program with it.
         Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {}
-        Err(error) => return Err(io_error(error, doing())),
+        Err(error) => return Err(refused(error, doing())),
     }
     fs::remove_file(&path).doing(Kind::Failed, doing)
 }
@@ -101,18 +102,8 @@ fn pin(index: u32, hook: Hook, pins: &Pins) -> PathBuf {
 }
 
 /// What the kernel refused; it answers EINVAL when it does not know TCX.
-fn refused(error: ProgramError, doing: String) -> Error {
-    let kind = match errno(&error) {
-        Some(libc::EINVAL | libc::EOPNOTSUPP) => Kind::Unsupported,
-        Some(libc::EPERM | libc::EACCES) => Kind::NotPermitted,
-        Some(_) | None => Kind::Failed,
-    };
-    Error::from(anyhow::Error::new(error)).with_kind(kind).context(doing)
-}
-
-fn errno(error: &ProgramError) -> Option<i32> {
-    match error {
-        ProgramError::SyscallError(call) => call.io_error.raw_os_error(),
-        _ => None,
-    }
+fn cannot_attach(error: ProgramError, doing: String) -> Error {
+    let is_unknown = errno(&error) == Some(libc::EINVAL);
+    let refusal = refused(error, doing);
+    if is_unknown { refusal.with_kind(Kind::Unsupported) } else { refusal }
 }
