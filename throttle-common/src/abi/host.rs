@@ -1,0 +1,155 @@
+//! Hosts and the buckets that packets are charged to.
+
+use super::Direction;
+use crate::{cell::Cell, host_table};
+
+/// Overflow buckets; a power of two.
+pub const OVERFLOW_BUCKETS: u32 = 1024;
+
+/// Buckets of one direction.
+#[repr(C)]
+pub struct Buckets {
+    /// Theoretical arrival time of the byte bucket, in ticks.
+    pub bytes_tat: Cell,
+    /// Theoretical arrival time of the packet bucket, in ticks.
+    pub packets_tat: Cell,
+}
+
+/// One direction of a host: one cache line.
+#[repr(C)]
+pub struct HostDirection {
+    /// The host's own buckets.
+    pub buckets: Buckets,
+    /// The limit that holds the host; see [`Binding`].
+    pub binding: Cell,
+    /// Coarse monotonic time of the last packet, in nanoseconds; 0 before the first.
+    pub last_seen_ns: Cell,
+    /// Layer-3 bytes that passed.
+    pub passed_bytes: Cell,
+    /// Wire packets that passed.
+    pub passed_packets: Cell,
+    /// Layer-3 bytes that found no room.
+    pub excess_bytes: Cell,
+    /// Wire packets that found no room.
+    pub excess_packets: Cell,
+}
+
+/// Tags of the hosts in one set of the host table. Map `HOST_SETS`: array; see
+/// [`host_table`](crate::host_table). Claimed by the program, or by the agent through shared memory,
+/// and freed by the agent.
+#[repr(C)]
+pub struct HostSet {
+    /// One tag per way.
+    pub tags: [Cell; host_table::WAYS as usize],
+}
+
+/// One host. Map `HOSTS`: array by way; all zero until the way is claimed, then changed by the program.
+/// The agent reads it through shared memory.
+#[repr(C)]
+pub struct Host {
+    /// Packets sent by the host.
+    pub up: HostDirection,
+    /// Packets sent to the host.
+    pub down: HostDirection,
+}
+
+impl Host {
+    /// The state of one direction.
+    #[inline(always)]
+    #[must_use]
+    pub const fn direction(&self, direction: Direction) -> &HostDirection {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
+    }
+}
+
+/// Buckets that many hosts are charged to. Maps `SHARED`: array by [`Limit::index`], and `OVERFLOW`:
+/// array by hash; changed by the program.
+#[repr(C)]
+pub struct CommonBuckets {
+    /// Packets sent by the hosts.
+    pub up: CommonDirection,
+    /// Packets sent to the hosts.
+    pub down: CommonDirection,
+}
+
+/// One direction of [`CommonBuckets`]: one cache line, apart from the other direction's.
+#[repr(C)]
+pub struct CommonDirection {
+    /// The buckets.
+    pub buckets: Buckets,
+    /// The slot of the limit that last clamped the buckets; see [`Binding`].
+    pub binding: Cell,
+    reserved: [u64; 5],
+}
+
+impl CommonBuckets {
+    /// The state of one direction.
+    #[inline(always)]
+    #[must_use]
+    pub const fn direction(&self, direction: Direction) -> &CommonDirection {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
+    }
+}
+
+/// A slot together with the generation under which it was looked up, as one word.
+///
+/// One word, so that two processors that bind a host under different generations cannot mix a slot
+/// of one with the generation of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    /// The generation; 0 in a word that was never written.
+    pub generation: u32,
+    /// The slot, or [`Binding::NO_LIMIT`].
+    pub slot: u32,
+}
+
+impl Binding {
+    /// In place of a slot: no limit holds the host.
+    pub const NO_LIMIT: u32 = u32::MAX;
+
+    /// A slot, or the fact that there is none, looked up under `generation`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(generation: u32, slot: Option<u32>) -> Self {
+        match slot {
+            Some(slot) => Self { generation, slot },
+            None => Self { generation, slot: Self::NO_LIMIT },
+        }
+    }
+
+    /// The slot, or `None` when no limit holds the host.
+    #[inline(always)]
+    #[must_use]
+    pub const fn slot(self) -> Option<u32> {
+        if self.slot == Self::NO_LIMIT { None } else { Some(self.slot) }
+    }
+
+    /// Reads the word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self { generation: (word >> 32) as u32, slot: word as u32 }
+    }
+
+    /// The word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        (self.generation as u64) << 32 | self.slot as u64
+    }
+}
+
+const _: () = {
+    assert!(size_of::<HostDirection>() == 64);
+    assert!(size_of::<HostSet>() == 64);
+    assert!(size_of::<Host>() == 128);
+    assert!(size_of::<CommonBuckets>() == 128);
+    assert!(core::mem::offset_of!(HostDirection, binding) == 16);
+    assert!(OVERFLOW_BUCKETS.is_power_of_two());
+};
