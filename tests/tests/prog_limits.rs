@@ -180,7 +180,7 @@ fn setting_the_same_limit_again_changes_nothing() {
         let wider = limits::each("10.0.0.0/24", limits::bytes(2));
         program.set(&wider);
         assert_eq!(set(program), Change::Replaced);
-        assert_eq!(program.datapath().limits(), [limit.clone()]);
+        assert_eq!(program.datapath().limits(), std::slice::from_ref(&limit));
     });
 }
 

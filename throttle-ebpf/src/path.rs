@@ -36,7 +36,7 @@ pub(crate) fn run(ctx: &TcContext, hook: Hook) -> i32 {
             direction as u32,
             reason as u32
         );
-        return TC_ACT_SHOT as i32;
+        return TC_ACT_SHOT;
     }
     TC_ACT_UNSPEC
 }
