@@ -30,13 +30,18 @@ pub trait Sets {
 
 /// The host's address as one word: an IPv4 address, or the upper half of an IPv6 address.
 ///
-/// IPv4 addresses take the place of the reserved prefix 0:ffff::/32.
+/// IPv4 addresses take the place of the reserved prefix 0:ffff::/32. The two prefixes that would be
+/// [`FREE`] and [`RESTING`], ::/64 and the last one of multicast, share the words next to these.
 #[inline(always)]
 #[must_use]
 pub const fn tag(host: Address) -> u64 {
     let (high, low) = host.words();
     let tag = if host.is_ipv4() { low } else { high };
-    if tag == FREE { 1 } else { tag }
+    match tag {
+        FREE => FREE + 1,
+        RESTING => RESTING - 1,
+        tag => tag,
+    }
 }
 
 /// Spreads tags evenly over all bits, differently for each `seed` (the finaliser of MurmurHash3).
