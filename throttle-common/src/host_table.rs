@@ -3,7 +3,8 @@
 //! A host is a tag of 64 bits in one of the eight ways of one of two sets, and its state has the
 //! number of that way. One cache line of tags is searched for most hosts, two for the rest. Ways are
 //! claimed by compare-and-swap and searched in a fixed order, so that two processors that make the
-//! same host at once end up with the same way.
+//! same host at once end up with the same way; should each have claimed one, the way that is not found
+//! is freed by the agent.
 
 use crate::{abi::HostSet, address::Address, cell::AtomicWord};
 

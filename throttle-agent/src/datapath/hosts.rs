@@ -171,10 +171,21 @@ impl HostTable {
     /// Removes hosts that `may_go`, and frees the ways of those removed long enough ago.
     ///
     /// Returns how many were removed.
-    pub(super) fn expire(&mut self, may_go: impl Fn(&HostSnapshot) -> bool) -> usize {
+    pub(super) fn expire(
+        &mut self,
+        config: &Config,
+        may_go: impl Fn(&HostSnapshot) -> bool,
+    ) -> usize {
         self.free_rested();
-        let ways: Vec<_> =
-            self.used().filter(|(_, host)| may_go(host)).map(|(way, _)| way).collect();
+        let is_lost = |way: usize, host: &HostSnapshot| {
+            let (tag, choices) = place(config, host.address);
+            host_table::find(&self.sets, choices, tag) != Some(way as u32)
+        };
+        let ways: Vec<_> = self
+            .used()
+            .filter(|(way, host)| may_go(host) || is_lost(*way, host))
+            .map(|(way, _)| way)
+            .collect();
         let until = Instant::now() + REST;
         for &way in &ways {
             self.tag(way).store(RESTING);

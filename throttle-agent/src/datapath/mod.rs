@@ -191,7 +191,7 @@ impl Datapath {
         let now_ns = report::monotonic_ns()?;
         let idle_ns = u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
         let limits = &self.limits;
-        Ok(self.hosts.expire(|host| {
+        Ok(self.hosts.expire(self.config.get(), |host| {
             let owes = Direction::ALL.iter().any(|direction| {
                 let own = host.direction(*direction);
                 own.bytes_tat.max(own.packets_tat) > now_ns * TICKS_PER_NS

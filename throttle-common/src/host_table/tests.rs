@@ -89,7 +89,7 @@ fn no_host_has_the_tag_of_a_free_or_resting_way() {
 #[test]
 fn processors_that_make_the_same_hosts_at_once_find_the_same_ways() {
     for round in 0..50 {
-        let table = Table::new(64);
+        let table = Table::new(128);
         let hosts = |salt: u32| (0..256).map(move |number| v4(number * 7 % 256 + (salt << 9)));
         let make = || -> Vec<_> { hosts(round).map(|tag| table.make(tag)).collect() };
         thread::scope(|scope| {
