@@ -20,6 +20,8 @@ use crate::traffic::{Family, Transport};
 
 /// Messages handed to the kernel in one call.
 const BATCH: usize = 32;
+/// How long a sender waits for the next message to be due.
+const PAUSE: Duration = Duration::from_micros(200);
 /// A flood ends by itself after this time, whatever its owner does.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -52,6 +54,11 @@ impl<'a> Flood<'a> {
             cpus: vec![None],
         }
         .length(1500)
+    }
+
+    /// Who receives it.
+    pub fn receiver(&self) -> (End, Family) {
+        (self.to, self.family)
     }
 
     /// Sends to `port`.
@@ -203,7 +210,7 @@ impl Sender {
         while !shared.stop.load(Ordering::Relaxed) && self.started.elapsed() < LONGEST {
             let due = self.messages_due(sent).min(BATCH);
             if due == 0 {
-                thread::sleep(Duration::from_micros(100));
+                thread::sleep(PAUSE);
                 continue;
             }
             let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());

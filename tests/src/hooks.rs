@@ -41,12 +41,12 @@ pub fn clsact_programs(namespace: &Namespace, interface: &str) -> Result<Vec<u32
 
 /// What tc(8) says of the filters at one hook.
 pub fn filters(namespace: &Namespace, interface: &str, hook: &str) -> Result<String> {
-    command::run(namespace.command("tc").args(["filter", "show", "dev", interface, hook]))
+    command::run(namespace.command("tc")?.args(["filter", "show", "dev", interface, hook]))
 }
 
 /// Whether `interface` has a clsact qdisc.
 pub fn has_clsact(namespace: &Namespace, interface: &str) -> Result<bool> {
-    let qdiscs = command::run(namespace.command("tc").args(["qdisc", "show", "dev", interface]))?;
+    let qdiscs = command::run(namespace.command("tc")?.args(["qdisc", "show", "dev", interface]))?;
     Ok(qdiscs.contains("clsact"))
 }
 

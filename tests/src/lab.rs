@@ -39,6 +39,20 @@ impl Lab {
         self.limit_set(&format!("{prefix} {option} {}", rate_argument(bits_per_second)))
     }
 
+    /// Limits what `prefix` says for each IP version, in both directions by the same rate.
+    pub fn limit_both(
+        &self,
+        prefix: impl Fn(Family) -> String,
+        scope: &str,
+        bits_per_second: u64,
+    ) -> Result<()> {
+        let rate = rate_argument(bits_per_second);
+        for prefix in Family::ALL.map(prefix) {
+            self.limit_set(&format!("{prefix} --scope {scope} --up {rate} --down {rate}"))?;
+        }
+        Ok(())
+    }
+
     /// Runs `limit set` with `words`.
     pub fn limit_set(&self, words: &str) -> Result<()> {
         self.agent.done(&format!("limit set {words}")).map(drop)

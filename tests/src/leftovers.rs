@@ -3,16 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use throttle_agent::instance::{PIN_ROOT, RUN_DIR};
+
 use crate::command;
 
 /// Start of every name this package gives to a namespace or an agent instance; a process id follows.
 pub const PREFIX: &str = "thr";
 /// Where `ip netns` keeps its names.
 pub const NETNS_DIRECTORY: &str = "/run/netns";
-
-const PINS: &str = "/sys/fs/bpf/throttle";
-const RUNTIME: &str = "/run/throttle";
-const STATE: &str = "/var/lib/throttle";
 
 /// Removes the namespaces and agent instances of test processes that are gone.
 pub fn sweep() {
@@ -27,10 +25,11 @@ pub fn sweep() {
     for path in paths_where(is_orphan).into_iter().chain(logs) {
         eprintln!("removing leftover {}", path.display());
         remove(&path);
+        remove_empty_parents(&path);
     }
 }
 
-/// Every pin directory, socket and state directory that belongs to the agent instance.
+/// Every pin directory and socket that belongs to the agent instance.
 pub fn of_instance(instance: &str) -> Vec<PathBuf> {
     paths_where(|name| {
         name.strip_prefix(instance).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -45,10 +44,20 @@ pub fn remove(path: &Path) {
     }
 }
 
+/// The agent removes the directories above its pins and its socket when they are empty; so does this.
+fn remove_empty_parents(path: &Path) {
+    let within = |parent: &&Path| parent.starts_with(PIN_ROOT) || parent.starts_with(RUN_DIR);
+    for parent in path.ancestors().skip(1).take_while(within) {
+        if fs::remove_dir(parent).is_err() {
+            break;
+        }
+    }
+}
+
 fn paths_where(wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let versions = names(Path::new(PINS)).map(|version| Path::new(PINS).join(version));
+    let versions = names(Path::new(PIN_ROOT)).map(|version| Path::new(PIN_ROOT).join(version));
     versions
-        .chain([PathBuf::from(RUNTIME), PathBuf::from(STATE)])
+        .chain([PathBuf::from(RUN_DIR)])
         .flat_map(|directory| {
             let within = names(&directory).filter(|name| wanted(name));
             within.map(|name| directory.join(name)).collect::<Vec<_>>()

@@ -14,6 +14,7 @@ pub mod netns;
 pub mod packets;
 pub mod prog;
 pub mod promise;
+pub mod public;
 pub mod restrict;
 pub mod router;
 pub mod scenario;

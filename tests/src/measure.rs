@@ -114,23 +114,27 @@ impl Meter {
     }
 }
 
-/// The mean rate over `samples` from the one on, within `settling` of the first, at which the most of a
-/// burst at `bits_per_second` is spent.
+/// The mean rate from the moment within `edge` of the first sample to the one within `edge` of the last
+/// at which the most of a burst at `bits_per_second` is spent.
 ///
 /// TCP lets its bucket fill up again and again. A window that begins with a full bucket and ends with
-/// an empty one has the whole burst on top of the rate; one that begins with an empty bucket has none.
-pub fn rate_once_spent(samples: &[Sample], bits_per_second: f64, settling: Duration) -> Rate {
-    let (mut spent, mut most, mut start) = (0.0, 0.0, samples[0]);
+/// an empty one has the whole burst on top of the rate, and the other way round it lacks as much.
+pub fn rate_between_bursts(samples: &[Sample], bits_per_second: f64, edge: Duration) -> Rate {
+    let (first, last) = (samples[0], samples[samples.len() - 1]);
+    let (mut spent, mut start, mut end) = (0.0, (0.0, first), (0.0, last));
     for pair in samples.windows(2) {
         let [before, now] = [pair[0], pair[1]];
         let drained = (now.at - before.at).as_secs_f64() * bits_per_second;
         let arrived = (now.bytes - before.bytes) as f64 * 8.0;
         spent = f64::max(spent - drained, 0.0) + arrived;
-        if spent > most && now.at - samples[0].at <= settling {
-            (most, start) = (spent, now);
+        if spent > start.0 && now.at - first.at <= edge {
+            start = (spent, now);
+        }
+        if spent > end.0 && last.at - now.at <= edge {
+            end = (spent, now);
         }
     }
-    samples[samples.len() - 1].rate_since(&start)
+    end.1.rate_since(&start.1)
 }
 
 /// Wire packets are counted apart by their ECN field.
@@ -170,21 +174,21 @@ fn parse(value: Option<&str>, name: &str) -> Result<u64> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Sample, line_field, rate_once_spent, table_field};
+    use super::{Sample, line_field, rate_between_bursts, table_field};
 
     #[test]
-    fn a_burst_spent_in_time_does_not_count() {
+    fn a_rate_is_taken_from_one_spent_burst_to_another() {
         let (start, step) = (Instant::now(), Duration::from_millis(100));
-        // A burst of 5000 bytes, then 1000 bytes in each step; a step without a packet in between.
-        let arrived = [0, 4000, 5000, 6000, 6000, 8000, 9000];
+        // A burst of 4000 bytes at first, 1000 bytes in each step, and pauses which are made up for.
+        let arrived = [0, 4000, 5000, 6000, 6000, 8000, 9000, 10_000, 10_000];
         let sample = |(number, bytes)| {
             let at = start + step * number as u32;
             Sample { at, bytes, packets: 0 }
         };
         let samples: Vec<_> = arrived.into_iter().enumerate().map(sample).collect();
-        let rate = |settling| rate_once_spent(&samples, 80_000.0, settling).bits_per_second;
-        assert!((rate(3 * step) - 80_000.0).abs() < 1.0, "{}", rate(3 * step));
-        assert!(rate(Duration::ZERO) > 80_000.0);
+        let rate = |edge| rate_between_bursts(&samples, 80_000.0, edge).bits_per_second;
+        assert!((rate(2 * step) - 80_000.0).abs() < 1.0, "{}", rate(2 * step));
+        assert!((rate(Duration::ZERO) - 100_000.0).abs() < 1.0, "{}", rate(Duration::ZERO));
     }
 
     #[test]

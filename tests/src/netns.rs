@@ -1,6 +1,7 @@
 //! Network namespaces that vanish with their handle.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::{self, Command};
@@ -11,7 +12,7 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use nix::sched::{CloneFlags, setns};
 
-use crate::{command, leftovers};
+use crate::{command, leftovers, restrict};
 
 /// A named network namespace; removed, with every link in it, when dropped.
 #[derive(Debug)]
@@ -42,8 +43,8 @@ impl Namespace {
         command::ip_batch(&self.name, script)
     }
 
-    /// Runs `closure` on a thread inside the namespace. Sockets, `/proc/thread-self/net` files and
-    /// child processes made there stay in it; a panic goes on in the caller.
+    /// Runs `closure` on a thread inside the namespace. Sockets and `/proc/thread-self/net` files made
+    /// there stay in it; a panic goes on in the caller.
     pub fn run<R: Send>(&self, closure: impl FnOnce() -> R + Send) -> Result<R> {
         let inside = || {
             self.enter()?;
@@ -53,11 +54,15 @@ impl Namespace {
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// A command that runs inside the namespace with `/sys` mounted to match.
-    pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name, program]);
-        command
+    /// A command that runs inside the namespace and ends with the thread that starts it.
+    pub fn command(&self, program: &str) -> Result<Command> {
+        let file = self.open()?;
+        let mut command = Command::new(program);
+        // SAFETY: the closure runs between fork and exec and makes one setns(2) call, which is
+        // async-signal-safe, with a descriptor that it owns.
+        unsafe { command.pre_exec(move || Ok(setns(&file, CloneFlags::CLONE_NEWNET)?)) };
+        restrict::dies_with_this_thread(&mut command);
+        Ok(command)
     }
 
     /// Writes `value` to the namespaced kernel setting `net/<key>`.
@@ -68,9 +73,13 @@ impl Namespace {
     }
 
     fn enter(&self) -> Result<()> {
-        let path = PathBuf::from(leftovers::NETNS_DIRECTORY).join(&self.name);
-        let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let file = self.open()?;
         setns(file, CloneFlags::CLONE_NEWNET).with_context(|| format!("entering {}", self.name))
+    }
+
+    fn open(&self) -> Result<File> {
+        let path = PathBuf::from(leftovers::NETNS_DIRECTORY).join(&self.name);
+        File::open(&path).with_context(|| format!("opening {}", path.display()))
     }
 }
 

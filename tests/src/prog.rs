@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use throttle_agent::datapath::{Counters, Datapath, HookChoice, HostState, Options, Tally};
+use throttle_agent::instance::PIN_ROOT;
 use throttle_agent::policy::Limit;
 use throttle_common::abi::{Direction, Hook, Side};
 use throttle_common::verdict::Reason;
@@ -69,7 +70,7 @@ impl Program {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let options = Options {
             instance: format!("thr{}-prog{number}", process::id()),
-            pin_root: PathBuf::from("/sys/fs/bpf/throttle"),
+            pin_root: PathBuf::from(PIN_ROOT),
             hook: HookChoice::Auto,
             max_hosts,
             max_limits: 64,

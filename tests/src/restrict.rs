@@ -1,12 +1,18 @@
 //! What a test needs of its surroundings, and what is taken away from its child processes.
 
-use std::io;
 use std::os::unix::process::CommandExt as _;
+use std::panic::resume_unwind;
 use std::process::Command;
+use std::{fs, io, thread};
 
+use anyhow::{Context as _, Result};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::Uid;
+use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+
+use crate::netns::unique_name;
 
 /// Ends the calling test with a `SKIPPED` line unless it runs as root. With
 /// `THROTTLE_TESTS_MUST_RUN` set (as CI does) it fails instead.
@@ -27,11 +33,43 @@ pub fn is_root() -> bool {
     Uid::effective().is_root()
 }
 
-/// Makes `command` run as an unprivileged user (nobody, by its customary number) in no group of ours.
+/// An unprivileged user and its group, by their customary number and name.
+pub const NOBODY: (u32, &str) = (65534, "nobody");
+
+/// Makes `command` run as an unprivileged user in no group of ours.
 pub fn without_privileges(command: &mut Command) -> &mut Command {
-    const NOBODY: u32 = 65534;
-    command.uid(NOBODY).gid(NOBODY)
+    command.uid(NOBODY.0).gid(NOBODY.0)
 }
+
+/// Makes `command` run as an unprivileged user that has `group` among its groups.
+pub fn in_group(command: &mut Command, group: u32) -> &mut Command {
+    let become_member = move || {
+        setgroups(&[Gid::from_raw(group)])?;
+        setgid(Gid::from_raw(NOBODY.0))?;
+        Ok(setuid(Uid::from_raw(NOBODY.0))?)
+    };
+    // SAFETY: the closure runs between fork and exec and makes system calls only, which are
+    // async-signal-safe.
+    unsafe { command.pre_exec(become_member) }
+}
+
+/// Runs `closure` on a thread that, with every process it starts, sees `groups` as `/etc/group`.
+pub fn with_groups<R: Send>(groups: &str, closure: impl FnOnce() -> R + Send) -> Result<R> {
+    let file = std::env::temp_dir().join(unique_name());
+    let inside = || {
+        unshare(CloneFlags::CLONE_NEWNS).context("unsharing the mounts")?;
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(NONE, "/", NONE, private, NONE).context("keeping mounts private")?;
+        fs::write(&file, groups)?;
+        mount(Some(&file), "/etc/group", NONE, MsFlags::MS_BIND, NONE).context("mounting")?;
+        // The mount holds it.
+        fs::remove_file(&file)?;
+        Ok(closure())
+    };
+    thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+const NONE: Option<&str> = None;
 
 /// Ends the child when the thread that starts it ends, however that happens.
 pub fn dies_with_this_thread(command: &mut Command) -> &mut Command {

@@ -1,19 +1,23 @@
 //! Measurements that tests, benchmarks and the demo share.
 
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::flood::{Flood, Offered};
+use crate::flood::{Flood, RunningFlood};
 use crate::interrupt::sleep;
-use crate::measure::{Meter, Rate, rate_once_spent};
+use crate::measure::{Meter, Rate, rate_between_bursts};
 use crate::router::{End, Router};
 use crate::sink::CountingSink;
-use crate::tcp::{Flow, Report};
-use crate::traffic::{Case, Direction, Family, Transport};
+use crate::tcp::{Flow, Report, RunningFlow};
+use crate::traffic::{Case, Direction, Transport};
 
 /// After this time a flood has spent every default burst.
 pub const SETTLED: Duration = Duration::from_secs(1);
+/// How often TCP is sampled: each sample tells a burst to the length of this step.
+const STEP: Duration = Duration::from_millis(5);
 
 /// Who sends and who receives when `host` is limited in `direction` and `peer` is the other end.
 pub fn ends(host: End, peer: End, direction: Direction) -> (End, End) {
@@ -23,56 +27,101 @@ pub fn ends(host: End, peer: End, direction: Direction) -> (End, End) {
     }
 }
 
-/// Runs floods that all end at `receiver` until they are [`SETTLED`] and then for `window`, and measures
-/// the window.
-pub fn flood<'a>(
-    router: &Router,
-    receiver: End,
-    family: Family,
-    floods: impl IntoIterator<Item = Flood<'a>>,
-    window: Duration,
-) -> Result<(Rate, Vec<Offered>)> {
-    let meter = Meter::new(router.namespace(receiver), family, Transport::Udp)?;
-    let running = floods.into_iter().map(Flood::start).collect::<Result<Vec<_>>>()?;
-    sleep(SETTLED)?;
-    let arrived = meter.rate_over(window)?;
-    Ok((arrived, running.into_iter().map(|flood| flood.stop()).collect()))
+/// What arrived of the floods to one receiver, and what was sent to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// What arrived in the window.
+    pub rate: Rate,
+    /// The mean layer-3 rate that was handed to the kernel.
+    pub offered_bits_per_second: f64,
 }
 
-/// Floods between the server and each of `hosts` at once, `offered` bits per second for each, and measures
-/// `window` for each by itself.
-pub fn flood_hosts<const HOSTS: usize>(
+/// Runs groups of floods at once until they are [`SETTLED`] and then for `window`, and measures what
+/// arrives of each group in the window.
+///
+/// The floods of a group have one receiver and IP version, which no other group has.
+pub fn floods(
     router: &Router,
-    case: Case,
-    hosts: [End; HOSTS],
+    groups: Vec<Vec<Flood<'_>>>,
+    window: Duration,
+) -> Result<Vec<Arrival>> {
+    let mut meters = Vec::new();
+    let mut running = Vec::new();
+    for group in groups {
+        let (receiver, family) = group[0].receiver();
+        meters.push(Meter::new(router.namespace(receiver), family, Transport::Udp)?);
+        running.push(group.into_iter().map(Flood::start).collect::<Result<Vec<_>>>()?);
+    }
+    sleep(SETTLED)?;
+    let first = meters.iter().map(Meter::sample).collect::<Result<Vec<_>>>()?;
+    sleep(window)?;
+    let last = meters.iter().map(Meter::sample).collect::<Result<Vec<_>>>()?;
+    let rates = first.iter().zip(last).map(|(first, last)| last.rate_since(first));
+    let arrival =
+        |(rate, floods): (Rate, Vec<_>)| Arrival { rate, offered_bits_per_second: stop(floods) };
+    Ok(rates.zip(running).map(arrival).collect())
+}
+
+/// Floods between the server and each host at once, `offered` bits per second for each, and measures
+/// `window` for each by itself.
+pub fn flood_hosts(
+    router: &Router,
+    hosts: &[(End, Case)],
     offered: u64,
     window: Duration,
-) -> Result<[f64; HOSTS]> {
+) -> Result<Vec<f64>> {
     let mut sinks = Vec::new();
     let mut floods = Vec::new();
-    for host in hosts {
-        let (from, to) = ends(host, End::Server, case.direction);
-        let sink = CountingSink::bind(router, to, case.family)?;
-        let flood = Flood::new(router, from, to, case.family).port(sink.port());
+    for &(host, Case { direction, family }) in hosts {
+        let (from, to) = ends(host, End::Server, direction);
+        let sink = CountingSink::bind(router, to, family)?;
+        let flood = Flood::new(router, from, to, family).port(sink.port());
         floods.push(flood.rate(offered).start()?);
         sinks.push(sink);
     }
     sleep(SETTLED)?;
-    let before: Vec<_> = sinks.iter().map(CountingSink::sample).collect();
+    let first: Vec<_> = sinks.iter().map(CountingSink::sample).collect();
     sleep(window)?;
-    let rate = |number: usize| sinks[number].sample().rate_since(&before[number]);
-    Ok(std::array::from_fn(rate).map(|rate| rate.bits_per_second))
+    let rates = sinks.iter().zip(first).map(|(sink, first)| sink.sample().rate_since(&first));
+    Ok(rates.map(|rate| rate.bits_per_second).collect())
 }
 
-/// Runs a TCP flow, held to `bits_per_second`, and measures layer 3 at its receiver from the moment
-/// in the skipped seconds at which the first burst is spent.
-pub fn transfer(flow: Flow<'_>, bits_per_second: u64) -> Result<(Rate, Report)> {
-    let running = flow.start()?;
+/// Runs TCP flows at once, each held to `bits_per_second`, and measures layer 3 at their receivers from
+/// a moment in the skipped seconds to one as late, at both of which the burst is spent.
+///
+/// No two flows have one receiver and IP version, and none is the way back of another.
+pub fn transfers(flows: &[Flow<'_>], bits_per_second: u64) -> Result<Vec<(Rate, Report)>> {
+    let running = flows.iter().map(|flow| flow.start()).collect::<Result<Vec<_>>>()?;
+    thread::scope(|scope| {
+        let measure =
+            |(flow, running)| scope.spawn(move || transfer(flow, running, bits_per_second));
+        let threads: Vec<_> = flows.iter().zip(running).map(measure).collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+fn transfer(flow: &Flow<'_>, running: RunningFlow, limit: u64) -> Result<(Rate, Report)> {
     let seconds = |count: u32| Duration::from_secs(u64::from(count));
-    // Ends a little early, so that the time to connect does not push the window past the last packet.
+    // Ends a little early, so that the time to connect does not push the end past the last packet.
     let length = seconds(flow.skipped_seconds + flow.seconds) - Duration::from_millis(300);
-    let samples = running.meter.series(Duration::from_millis(5), Instant::now() + length)?;
-    let settling = seconds(flow.skipped_seconds);
-    let arrived = rate_once_spent(&samples, bits_per_second as f64, settling);
-    Ok((arrived, running.finish()?))
+    let rate = rate_held_to(&running.meter, limit, seconds(flow.skipped_seconds), length)?;
+    Ok((rate, running.finish()?))
+}
+
+/// Measures for `length` from now what a limit of `bits_per_second` lets through, between the moments
+/// within `edge` of either end at which the burst is spent.
+pub fn rate_held_to(
+    meter: &Meter,
+    bits_per_second: u64,
+    edge: Duration,
+    length: Duration,
+) -> Result<Rate> {
+    let samples = meter.series(STEP, Instant::now() + length)?;
+    Ok(rate_between_bursts(&samples, bits_per_second as f64, edge))
+}
+
+/// Ends floods and returns the mean rate that was sent.
+fn stop(floods: Vec<RunningFlood>) -> f64 {
+    floods.into_iter().map(|flood| flood.stop().bits_per_second).sum()
 }

@@ -32,6 +32,8 @@ pub struct Flow<'a> {
     pub skipped_seconds: u32,
     /// Seconds that count.
     pub seconds: u32,
+    /// Payload rate that the sender keeps to; `None` for as fast as it can.
+    pub bits_per_second: Option<u64>,
 }
 
 impl Flow<'_> {
@@ -46,18 +48,20 @@ impl Flow<'_> {
         let listening = self.listen(server, port)?;
         let receiver = self.router.namespace(self.to);
         let meter = Meter::new(receiver, self.family, Transport::Tcp)?;
-        let mut command = iperf3(port);
+        let mut command = iperf3(self.router.namespace(client), port)?;
         command.args(["--json", "--client", &server.address(self.family).to_string()]);
         command.args(["--bind", &client.address(self.family).to_string()]);
         command.args(["--time", &self.seconds.to_string()]);
         command.args(["--omit", &self.skipped_seconds.to_string()]);
+        if let Some(rate) = self.bits_per_second {
+            command.args(["--bitrate", &rate.to_string()]);
+        }
         if client != self.from {
             command.arg("--reverse");
         }
         let duration = Duration::from_secs(u64::from(self.seconds + self.skipped_seconds));
-        let client = Process::spawn(self.router.namespace(client), &mut command)?;
         Ok(RunningFlow {
-            client,
+            client: Process::spawn(&mut command)?,
             _server: listening,
             meter,
             deadline: Instant::now() + duration + GRACE,
@@ -66,10 +70,10 @@ impl Flow<'_> {
 
     /// Starts the server and returns once it listens.
     fn listen(self, end: End, port: u16) -> Result<Process> {
-        let mut command = iperf3(port);
+        let mut command = iperf3(self.router.namespace(end), port)?;
         command.args(["--server", "--one-off", "--forceflush"]);
         command.args(["--bind", &end.address(self.family).to_string()]);
-        let mut server = Process::spawn(self.router.namespace(end), &mut command)?;
+        let mut server = Process::spawn(&mut command)?;
         let mut lines = BufReader::new(server.stdout()?).lines();
         let listens = lines.any(|line| line.is_ok_and(|line| line.contains("listening")));
         ensure!(listens, "the iperf3 server ended before it listened");
@@ -132,11 +136,11 @@ fn report(text: &str) -> Result<Report> {
     })
 }
 
-fn iperf3(port: u16) -> Command {
-    let mut command = Command::new("iperf3");
+fn iperf3(namespace: &Namespace, port: u16) -> Result<Command> {
+    let mut command = namespace.command("iperf3")?;
     command.args(["--port", &port.to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command
+    Ok(command)
 }
 
 /// Every flow of this process has a port of its own, so that flows can overlap.
@@ -150,8 +154,8 @@ fn free_port() -> u16 {
 struct Process(Child);
 
 impl Process {
-    fn spawn(namespace: &Namespace, command: &mut Command) -> Result<Self> {
-        Ok(Self(namespace.run(|| command.spawn())?.context("starting iperf3")?))
+    fn spawn(command: &mut Command) -> Result<Self> {
+        Ok(Self(command.spawn().context("starting iperf3")?))
     }
 
     fn stdout(&mut self) -> Result<ChildStdout> {

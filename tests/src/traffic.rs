@@ -70,7 +70,7 @@ impl fmt::Display for Direction {
 }
 
 /// Which traffic is limited.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
     /// From the host's point of view.
     pub direction: Direction,
@@ -80,9 +80,21 @@ pub struct Case {
 
 impl Case {
     /// Both directions with both IP versions.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let with = |direction| Family::ALL.map(|family| Self { direction, family });
-        Direction::ALL.into_iter().flat_map(with)
+    pub const ALL: [Self; 4] = {
+        let ([up_v4, up_v6], [down_v4, down_v6]) =
+            (Self::of(Direction::Up), Self::of(Direction::Down));
+        [up_v4, up_v6, down_v4, down_v6]
+    };
+
+    /// One direction with both IP versions.
+    pub const fn of(direction: Direction) -> [Self; 2] {
+        [Self { direction, family: Family::V4 }, Self { direction, family: Family::V6 }]
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.direction, self.family)
     }
 }
 

@@ -1,8 +1,5 @@
 //! Errors of the command line: one line, the accepted form, the designed exit code, nothing changed.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -10,6 +7,7 @@ use throttle_tests::agent::{self, Outcome};
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
 use throttle_tests::netns::{Namespace, unique_name};
+use throttle_tests::public::PublicBinary;
 use throttle_tests::require_root;
 use throttle_tests::restrict::{without_bpf, without_privileges};
 
@@ -34,9 +32,13 @@ fn a_prefix_nobody_gave_is_named() {
 fn bad_units_are_answered_with_good_ones() {
     require_root!();
     let lab = lab();
-    for bad in ["10", "10x", "ten", "10mbits", "-1mbit", ""] {
+    for bad in ["10", "ten", "-1mbit", ""] {
         let words = format!("limit set 10.77.0.0/24 --down={bad}");
         assert_refused(&lab, &words, USAGE, &["10mbit"]);
+    }
+    for bad in ["10x", "10mbits"] {
+        let words = format!("limit set 10.77.0.0/24 --down={bad}");
+        assert_refused(&lab, &words, USAGE, &["kbit, mbit, gbit", "kbps, mbps or gbps"]);
     }
     let ambiguous = "limit set 10.77.0.0/24 --down 10Mbps";
     assert_refused(&lab, ambiguous, USAGE, &["10mbit", "10mbps"]);
@@ -67,7 +69,7 @@ fn a_total_that_conflicts_is_refused_with_both_names() {
 fn a_missing_privilege_is_named() {
     require_root!();
     let lab = lab();
-    let binary = PublicBinary::new();
+    let binary = PublicBinary::new().unwrap();
     let run =
         Outcome::of(without_privileges(binary.command().args(["run", "--iface", "lo"]))).unwrap();
     assert_words(&run, NOT_PERMITTED, &["CAP_"]);
@@ -153,28 +155,5 @@ fn assert_words(outcome: &Outcome, code: i32, said: &[&str]) {
     assert!(lines.iter().skip(1).all(|line| line.starts_with("hint: ")), "{outcome:?}");
     for word in said {
         assert!(outcome.stderr.contains(word), "{word} is not in {outcome:?}");
-    }
-}
-
-/// A copy of the binary that everybody may run.
-struct PublicBinary(PathBuf);
-
-impl PublicBinary {
-    fn new() -> Self {
-        let directory = std::env::temp_dir().join(unique_name());
-        fs::create_dir(&directory).unwrap();
-        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(agent::binary(), directory.join("throttle-agent")).unwrap();
-        Self(directory)
-    }
-
-    fn command(&self) -> Command {
-        Command::new(self.0.join("throttle-agent"))
-    }
-}
-
-impl Drop for PublicBinary {
-    fn drop(&mut self) {
-        leftovers::remove(&self.0);
     }
 }

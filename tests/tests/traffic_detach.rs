@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use throttle_tests::bars::{Bar, Reading, assert_holds};
+use throttle_tests::bars::assert_holds;
 use throttle_tests::command;
-use throttle_tests::flood::Flood;
 use throttle_tests::hooks::{clsact_programs, filters, has_clsact, still_loaded, tcx_programs};
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
 use throttle_tests::netns::Namespace;
+use throttle_tests::promise::{self, Precision};
 use throttle_tests::require_root;
 use throttle_tests::router::{End, Router};
-use throttle_tests::scenario::{self, ends};
-use throttle_tests::traffic::{Case, MBIT};
+use throttle_tests::traffic::MBIT;
 
 const NONE: [u32; 0] = [];
 const LINK: &str = "lan0";
 const CLSACT: [&str; 4] = ["--iface", LINK, "--hook", "clsact"];
+const HOST: End = End::host(0);
 const LIMIT: u64 = 10 * MBIT;
-const OFFERED: u64 = 60 * MBIT;
-const WINDOW: Duration = Duration::from_secs(2);
+const OFFERED: u64 = 40 * MBIT;
+const PRECISION: Precision = Precision { window: Duration::from_secs(2), tolerance: 2.0 };
 
 #[test]
 fn detach_leaves_no_program_pin_or_file_with_tcx() {
@@ -85,32 +85,21 @@ fn a_killed_agent_can_be_detached_from_outside() {
 }
 
 fn assert_limited(lab: &Lab) {
-    for case in Case::all() {
-        lab.limit(End::host(0), case.family, case.direction, LIMIT).unwrap();
-        assert_rate(lab, case, LIMIT);
-    }
+    lab.limit_both(|family| HOST.prefix(family), "each", LIMIT).unwrap();
+    assert_rate(lab, LIMIT);
 }
 
 fn assert_nothing_left(lab: &Lab, programs: &[u32]) {
     assert_eq!(still_loaded(programs).unwrap(), NONE, "programs still loaded");
     assert!(leftovers::of_instance(lab.agent.instance()).is_empty());
-    for case in Case::all() {
-        assert_rate(lab, case, OFFERED);
-    }
+    assert_rate(lab, OFFERED);
 }
 
-/// A flood of [`OFFERED`] arrives at `expected` bits per second.
-fn assert_rate(lab: &Lab, case: Case, expected: u64) {
-    let (from, to) = ends(End::host(0), End::Server, case.direction);
-    assert_holds(|| {
-        let flood = Flood::new(&lab.router, from, to, case.family).rate(OFFERED);
-        let (rate, _) = scenario::flood(&lab.router, to, case.family, [flood], WINDOW)?;
-        let what = format!("{} {}", case.direction, case.family);
-        let (measured, expected) = (rate.bits_per_second, expected as f64);
-        Ok(vec![Reading::new(what, measured, expected, "bit/s", Bar::Within(2.0))])
-    });
+/// Floods of [`OFFERED`] arrive at `expected` bits per second.
+fn assert_rate(lab: &Lab, expected: u64) {
+    assert_holds(|| promise::hosts(lab, &[HOST], OFFERED, |_| expected, PRECISION));
 }
 
 fn tc(namespace: &Namespace, words: &str) {
-    command::run(namespace.command("tc").args(words.split_whitespace())).unwrap();
+    command::run(namespace.command("tc").unwrap().args(words.split_whitespace())).unwrap();
 }

@@ -61,24 +61,25 @@ fn rows(lab: &Lab, seconds: u32) -> Vec<Row<'_>> {
     let precision = Precision { window: Duration::from_secs(u64::from(seconds)), tolerance: 1.0 };
     let mut rows = Vec::new();
     for limit in [MBIT, 10 * MBIT, 100 * MBIT, GBIT] {
-        let flood = |case| row("flood", move || promise::flood(lab, case, limit, precision));
-        rows.extend(Case::all().map(flood));
+        let flood = |case| row("flood", move || promise::flood(lab, &[case], limit, precision));
+        rows.extend(Case::ALL.map(flood));
     }
     for (limit, peer) in pairs([10 * MBIT, 100 * MBIT], [End::Server, End::Router]) {
-        let tcp = |case| row("tcp", move || promise::tcp(lab, peer, case, limit, seconds));
-        rows.extend(Case::all().map(tcp));
+        let tcp = |case| row("tcp", move || promise::tcp(lab, peer, &[case], limit, seconds));
+        rows.extend(Case::ALL.map(tcp));
     }
     for limit in [100 * MBIT, GBIT] {
         let shared =
             |case| row("shared", move || promise::shared_by_two_cpus(lab, case, limit, precision));
-        rows.extend(Case::all().map(shared));
+        rows.extend(Case::ALL.map(shared));
     }
     for limit in [1_000, 20_000] {
-        let packets = |case| row("packets", move || promise::packets(lab, case, limit, precision));
-        rows.extend(Case::all().map(packets));
+        let packets =
+            |case| row("packets", move || promise::packets(lab, &[case], limit, precision));
+        rows.extend(Case::ALL.map(packets));
     }
-    let both = |case| row("both", move || promise::tighter_of_both(lab, case, precision));
-    rows.extend(Case::all().map(both));
+    let both = |case| row("both", move || promise::tighter_of_both(lab, &[case], precision));
+    rows.extend(Case::ALL.map(both));
     rows
 }
 

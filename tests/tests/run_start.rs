@@ -1,0 +1,67 @@
+//! A start that fails half-way leaves things as they were.
+
+use std::process::Command;
+use std::time::Duration;
+
+use throttle_tests::agent::{self, Outcome};
+use throttle_tests::bars::assert_holds;
+use throttle_tests::hooks::{has_clsact, tcx_programs};
+use throttle_tests::lab::Lab;
+use throttle_tests::leftovers;
+use throttle_tests::netns::unique_name;
+use throttle_tests::promise::{self, Precision};
+use throttle_tests::require_root;
+use throttle_tests::router::{End, Router};
+use throttle_tests::traffic::MBIT;
+
+const HOST: End = End::host(0);
+const LIMIT: u64 = 10 * MBIT;
+/// Can be attached to.
+const LAN: &str = "lan0";
+/// Cannot: its packets have no Ethernet header.
+const TUN: &str = "tun0";
+
+#[test]
+fn a_start_that_fails_at_the_second_link_leaves_nothing_at_the_first() {
+    require_root!();
+    let router = with_tun();
+    for hook in ["tcx", "clsact"] {
+        let instance = unique_name();
+        let mut command = Command::new(agent::binary());
+        command.args(["--instance", &instance, "run", "--hook", hook]);
+        assert_refused(&router, &mut command);
+        let namespace = router.namespace(End::Router);
+        assert!(tcx_programs(namespace, LAN).unwrap().is_empty());
+        assert!(!has_clsact(namespace, LAN).unwrap());
+        assert!(leftovers::of_instance(&instance).is_empty());
+    }
+}
+
+#[test]
+fn a_restart_that_fails_leaves_the_limits_in_force() {
+    require_root!();
+    let mut lab = Lab::with(with_tun(), &["--iface", LAN]).unwrap();
+    lab.limit_both(|family| HOST.prefix(family), "each", LIMIT).unwrap();
+    let programs = tcx_programs(lab.router.namespace(End::Router), LAN).unwrap();
+    lab.agent.kill().unwrap();
+    assert_refused(&lab.router, lab.agent.command().arg("run"));
+    let attached = tcx_programs(lab.router.namespace(End::Router), LAN).unwrap();
+    assert_eq!(attached.len(), programs.len());
+    let precision = Precision { window: Duration::from_secs(2), tolerance: 2.0 };
+    assert_holds(|| promise::hosts(&lab, &[HOST], 4 * LIMIT, |_| LIMIT, precision));
+}
+
+fn with_tun() -> Router {
+    let router = Router::new().unwrap();
+    router.namespace(End::Router).ip(&format!("tuntap add dev {TUN} mode tun\n")).unwrap();
+    router
+}
+
+/// Runs an agent on both links, which must fail at the second.
+fn assert_refused(router: &Router, run: &mut Command) {
+    let namespace = router.namespace(End::Router).name();
+    run.args(["--netns", namespace, "--iface", LAN, "--iface", TUN]);
+    let outcome = Outcome::of(run).unwrap();
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains(TUN) && outcome.stderr.contains("Ethernet"), "{outcome:?}");
+}
