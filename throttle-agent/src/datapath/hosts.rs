@@ -205,28 +205,8 @@ impl HostTable {
 
     fn clear(&self, way: usize) {
         let host = &self.hosts.entries()[way];
-        for direction in [&host.up, &host.down] {
-            let HostDirection {
-                buckets,
-                binding,
-                last_seen_ns,
-                passed_bytes,
-                passed_packets,
-                excess_bytes,
-                excess_packets,
-            } = direction;
-            for cell in [
-                &buckets.bytes_tat,
-                &buckets.packets_tat,
-                binding,
-                last_seen_ns,
-                passed_bytes,
-                passed_packets,
-                excess_bytes,
-                excess_packets,
-            ] {
-                cell.store(0);
-            }
+        for cell in host.up.cells().into_iter().chain(host.down.cells()) {
+            cell.store(0);
         }
     }
 

@@ -9,7 +9,8 @@ use aya::{
 use throttle_common::abi::{Hook, LINK_PROBES, LINK_SLOTS, Link, MAX_LINKS, Side, link_slot};
 
 use super::{
-    HookChoice, hooks,
+    HookChoice,
+    hooks::{self, Origin},
     interface::Interface,
     object::classifier,
     pins::Pins,
@@ -54,9 +55,7 @@ impl LinkTable {
                 self.drop_link(&link)?;
                 continue;
             };
-            for hook in HOOKS {
-                hooks::adopt(link.flags, classifier(ebpf, hook)?, &interface, hook, &self.pins)?;
-            }
+            self.attach_hooks(ebpf, (&link, Origin::Adopted), &interface)?;
             tracing::info!(interface = interface.name, "link adopted");
         }
         self.remove_orphans()
@@ -85,11 +84,9 @@ impl LinkTable {
         let ingress = classifier(ebpf, Hook::Ingress)?;
         let flags = hooks::prepare(choice, ingress, &interface, &self.pins)?;
         let link = Link { ifindex: interface.index, index, side: side as u32, flags };
-        let attached = self.write(&link).and_then(|()| {
-            HOOKS.into_iter().try_for_each(|hook| {
-                hooks::attach(flags, classifier(ebpf, hook)?, &interface, hook, &self.pins)
-            })
-        });
+        let attached = self
+            .write(&link)
+            .and_then(|()| self.attach_hooks(ebpf, (&link, Origin::New), &interface));
         if let Err(error) = attached {
             if let Err(second) = self.drop_link(&link) {
                 tracing::warn!(interface = name, %second, "undoing a failed attach");
@@ -97,6 +94,17 @@ impl LinkTable {
             return Err(error);
         }
         Ok(status(&link))
+    }
+
+    fn attach_hooks(
+        &self,
+        ebpf: &mut Ebpf,
+        link: (&Link, Origin),
+        interface: &Interface,
+    ) -> Result<()> {
+        HOOKS.into_iter().try_for_each(|hook| {
+            hooks::attach(link, classifier(ebpf, hook)?, interface, hook, &self.pins)
+        })
     }
 
     /// Detaches from an interface, given by name, or by index once it is gone; `false` when it is no

@@ -34,6 +34,24 @@ pub struct HostDirection {
     pub excess_packets: Cell,
 }
 
+impl HostDirection {
+    /// Every word.
+    #[must_use]
+    pub const fn cells(&self) -> [&Cell; 8] {
+        let Buckets { bytes_tat, packets_tat } = &self.buckets;
+        [
+            bytes_tat,
+            packets_tat,
+            &self.binding,
+            &self.last_seen_ns,
+            &self.passed_bytes,
+            &self.passed_packets,
+            &self.excess_bytes,
+            &self.excess_packets,
+        ]
+    }
+}
+
 /// Tags of the hosts in one set of the host table. Map `HOST_SETS`: array; see
 /// [`host_table`](crate::host_table). Claimed by the program, or by the agent through shared memory,
 /// and freed by the agent.

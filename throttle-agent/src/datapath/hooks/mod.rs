@@ -33,33 +33,29 @@ pub(super) fn prepare(
     Ok(Link::CLSACT | if clsact::make_qdisc(interface)? { Link::MADE_QDISC } else { 0 })
 }
 
-/// Attaches the program of a link that [`prepare`] has prepared.
-pub(super) fn attach(
-    flags: u32,
-    program: &mut SchedClassifier,
-    interface: &Interface,
-    hook: Hook,
-    pins: &Pins,
-) -> Result<()> {
-    if flags & Link::CLSACT == 0 {
-        tcx::attach(program, interface, hook, pins)
-    } else {
-        clsact::attach(program, interface, hook)
-    }
+/// Whether a link is new, or found in the maps of an earlier agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// [`prepare`] has just prepared it.
+    New,
+    /// An earlier agent has attached it, as far as it came.
+    Adopted,
 }
 
-/// Replaces the program of an earlier agent without a gap.
-pub(super) fn adopt(
-    flags: u32,
+/// Attaches the program to a hook of a link; that of an adopted link is replaced without a gap.
+pub(super) fn attach(
+    (link, origin): (&Link, Origin),
     program: &mut SchedClassifier,
     interface: &Interface,
     hook: Hook,
     pins: &Pins,
 ) -> Result<()> {
-    if flags & Link::CLSACT == 0 {
-        tcx::attach(program, interface, hook, pins)
-    } else {
-        clsact::adopt(program, interface, hook)
+    if link.flags & Link::CLSACT == 0 {
+        return tcx::attach(program, interface, hook, pins);
+    }
+    match origin {
+        Origin::New => clsact::attach(program, interface, hook),
+        Origin::Adopted => clsact::adopt(program, interface, hook),
     }
 }
 
