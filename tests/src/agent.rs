@@ -204,7 +204,7 @@ impl Agent {
     }
 
     /// Asks the agent to end, and ends it for good when it does not.
-    fn end(&mut self) -> Result<()> {
+    pub fn end(&mut self) -> Result<()> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         let deadline = Instant::now() + PATIENCE;
         if process.try_wait()?.is_none() {

@@ -30,11 +30,12 @@ impl Bar {
 
 impl fmt::Display for Bar {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Within(tolerance) => write!(formatter, "±{tolerance} %"),
-            Self::AtLeast(least) => write!(formatter, ">= {least} %"),
-            Self::AtMost(most) => write!(formatter, "<= {most} %"),
-        }
+        let (sign, percent) = match self {
+            Self::Within(tolerance) => ("±", tolerance),
+            Self::AtLeast(least) => (">= ", least),
+            Self::AtMost(most) => ("<= ", most),
+        };
+        write!(formatter, "{sign}{} %", (percent * 100.0).round() / 100.0)
     }
 }
 

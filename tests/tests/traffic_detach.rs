@@ -84,6 +84,17 @@ fn a_killed_agent_can_be_detached_from_outside() {
     }
 }
 
+#[test]
+fn an_agent_that_was_told_to_detach_on_exit_does() {
+    require_root!();
+    let arguments = ["--iface", LINK, "--detach-on-exit"];
+    let mut lab = Lab::with(Router::new().unwrap(), &arguments).unwrap();
+    let programs = tcx_programs(lab.router.namespace(End::Router), LINK).unwrap();
+    assert_limited(&lab);
+    lab.agent.end().unwrap();
+    assert_nothing_left(&lab, &programs);
+}
+
 fn assert_limited(lab: &Lab) {
     lab.limit_both(|family| HOST.prefix(family), "each", LIMIT).unwrap();
     assert_rate(lab, LIMIT);

@@ -8,7 +8,7 @@ use throttle_tests::router::End;
 use throttle_tests::traffic::{Case, Direction, MBIT};
 
 /// TCP comes in bursts of up to a quarter of a second; a short window cuts through one at either end.
-const SECONDS: u32 = 6;
+const SECONDS: u32 = 10;
 
 fn tcp_holds(peer: End) {
     let lab = Lab::new().unwrap();

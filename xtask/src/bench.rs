@@ -16,7 +16,7 @@ pub(crate) enum Name {
     Path,
 }
 
-/// Builds the agent and runs one benchmark.
+/// Builds the agent and becomes one benchmark.
 pub(crate) fn run(name: Name, arguments: &[OsString]) -> Result<()> {
     let (task, binary) = match name {
         Name::Accuracy => ("bench accuracy", "bench-accuracy"),
@@ -25,5 +25,5 @@ pub(crate) fn run(name: Name, arguments: &[OsString]) -> Result<()> {
     exec::require_root(task)?;
     setup::run(setup::For::Tests)?;
     build::agent()?;
-    demo::program(binary, arguments)
+    exec::replace(&mut demo::program(binary, arguments)?, &format!("running {binary}"))
 }

@@ -17,7 +17,7 @@ pub(crate) fn run() -> Result<()> {
     if report.failed.is_empty() {
         report.step("lint", lint::run);
         report.step("test", || test::measure(None, Skipped::Fails, &mut tally));
-        report.step("demo", || demo::run(&[]));
+        report.step("demo", demo::check);
     }
     report.print();
     println!("{tally}");

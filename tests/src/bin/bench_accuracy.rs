@@ -4,14 +4,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Parser;
 use throttle_tests::bars::Reading;
 use throttle_tests::lab::Lab;
 use throttle_tests::promise::{self, Precision};
 use throttle_tests::router::End;
 use throttle_tests::traffic::{Case, GBIT, MBIT, scaled};
-use throttle_tests::{interrupt, restrict, table};
+use throttle_tests::{interrupt, table};
 
 /// Benchmark of the accuracy of limits, in throw-away network namespaces; needs root.
 #[derive(Parser)]
@@ -24,11 +24,13 @@ struct Options {
     filter: String,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
     let options = Options::parse();
-    ensure!(restrict::is_root(), "needs root");
-    interrupt::catch()?;
-    let readings = measure(&options)?;
+    interrupt::run(|| bench(&options))
+}
+
+fn bench(options: &Options) -> Result<ExitCode> {
+    let readings = measure(options)?;
     print(&readings);
     let missed = readings.iter().filter(|reading| !reading.holds()).count();
     println!("{} rows, {missed} missed", readings.len());

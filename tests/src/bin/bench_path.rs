@@ -1,6 +1,7 @@
 //! Prints what one packet costs in the program, above an empty classifier in the same run.
 
 use std::os::fd::AsFd as _;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Parser;
@@ -10,7 +11,7 @@ use throttle_tests::netns::Namespace;
 use throttle_tests::packets::Frame;
 use throttle_tests::prog::{Program, limits};
 use throttle_tests::shim::{Empty, Shim};
-use throttle_tests::{interrupt, restrict, table};
+use throttle_tests::{interrupt, table};
 
 /// Benchmark of the program alone, by BPF_PROG_TEST_RUN; needs root.
 #[derive(Parser)]
@@ -43,15 +44,19 @@ enum Family {
 const MANY: u32 = 1 << 16;
 const MOST: u32 = 1 << 20;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let options = Options::parse();
-    ensure!(restrict::is_root(), "needs root");
-    interrupt::catch()?;
+    interrupt::run(|| bench(&options))
+}
+
+fn bench(options: &Options) -> Result<ExitCode> {
     let namespace = Namespace::new("bench")?;
     let header = ["what", "hosts", "empty ns", "path ns", "above empty ns", "bar ns"];
     let mut table = table::markdown(&header, 1);
+    let mut missed = 0;
     for row in rows() {
-        let (empty_ns, path_ns) = namespace.run(|| measure(&row, &options))??;
+        let (empty_ns, path_ns) = namespace.run(|| measure(&row, options))??;
+        missed += u32::from(row.bar_ns.is_some_and(|bar| path_ns - empty_ns > bar));
         let bar = row.bar_ns.map_or_else(String::new, |bar| format!("<= {bar:.0}"));
         table.add_row([
             row.what.into(),
@@ -64,8 +69,9 @@ fn main() -> Result<()> {
         eprintln!("{}, {} hosts: {:.1} ns", row.what, row.hosts, path_ns - empty_ns);
     }
     println!("{table}");
-    println!("medians of {} interleaved rounds of {} runs", options.rounds, options.runs);
-    Ok(())
+    let Options { rounds, runs } = options;
+    println!("medians of {rounds} interleaved rounds of {runs} runs; {missed} bars missed");
+    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A packet and a byte limit that no run exhausts.
@@ -129,6 +135,7 @@ fn measure(row: &Row, options: &Options) -> Result<(f64, f64)> {
     path.run(&frame, row.hosts.saturating_mul(8).max(1000))?;
     let (mut empty_ns, mut path_ns) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
+        interrupt::check()?;
         empty_ns.push(empty.run(&frame, options.runs)?.1.as_nanos());
         let (answer, duration) = path.run(&frame, options.runs)?;
         ensure!((answer == 2) == row.refused, "the program answered {answer} to {}", row.what);

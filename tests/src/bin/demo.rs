@@ -2,10 +2,11 @@
 //! send and receive, and a table of limit against measured rate.
 
 use std::panic::resume_unwind;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use comfy_table::Table;
 use throttle_tests::flood::Flood;
 use throttle_tests::interrupt;
@@ -13,9 +14,9 @@ use throttle_tests::lab::Lab;
 use throttle_tests::measure::Meter;
 use throttle_tests::router::{End, Router, lan_prefix};
 use throttle_tests::scenario::{SETTLED, ends, rate_held_to};
+use throttle_tests::table;
 use throttle_tests::tcp::Flow;
 use throttle_tests::traffic::{Direction, Family, MBIT, Transport, rate_argument, scaled};
-use throttle_tests::{restrict, table};
 
 /// The limits of a transfer, each set while it goes on.
 const LIMITS: [u64; 3] = [10 * MBIT, 50 * MBIT, 5 * MBIT];
@@ -34,8 +35,8 @@ It takes about 50 seconds.
 
 const EXPLANATION: &str = "
 Measured is what arrived at layer 3 once the first burst was spent, counted by the receiver's kernel and
-not by the throttler. The UDP flood gets exactly its limit through, and TCP, which backs off after each
-loss, nearly as much.";
+not by the throttler. The UDP flood gets exactly its limit through; TCP, which pauses after each loss, gets
+it on average.";
 
 /// What one host sent or received, at each of the limits.
 struct Row {
@@ -45,15 +46,17 @@ struct Row {
     measured: Vec<f64>,
 }
 
-fn main() -> Result<()> {
-    ensure!(restrict::is_root(), "needs root for network namespaces and BPF; hint: sudo");
+fn main() -> ExitCode {
+    interrupt::run(demo)
+}
+
+fn demo() -> Result<ExitCode> {
     eprintln!("{INTRODUCTION}");
-    interrupt::catch()?;
     let mut rows = measure()?;
     rows.sort_by_key(|row| (row.direction as u8, row.transport as u8, row.family as u8));
     println!("{}", print(&rows));
     eprintln!("{EXPLANATION}");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn measure() -> Result<Vec<Row>> {
