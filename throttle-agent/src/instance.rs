@@ -6,6 +6,8 @@ use std::{
     str::FromStr,
 };
 
+use throttle_common::abi;
+
 use crate::error::{Error, Result};
 
 /// Directory of the control sockets.
@@ -13,6 +15,11 @@ pub const RUN_DIR: &str = "/run/throttle";
 
 /// Directory above all pins, on the BPF file system.
 pub const PIN_ROOT: &str = "/sys/fs/bpf/throttle";
+
+/// Directory of an instance's pins below `root`; it names the version of their layout.
+pub(crate) fn pin_directory(root: &Path, instance: &str) -> PathBuf {
+    root.join(abi::VERSION.to_string()).join(instance)
+}
 
 /// Longest name; keeps the socket's path within the kernel's 108 bytes.
 const MAX_NAME_BYTES: usize = 64;

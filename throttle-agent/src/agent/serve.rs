@@ -67,6 +67,9 @@ pub fn run(options: &RunOptions) -> Result<()> {
 }
 
 fn announce(info: &Info, links: usize, limits: usize) {
+    if links == 0 {
+        tracing::warn!("attached to nothing: no packet is limited until it runs with --iface");
+    }
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     eprintln!(
         "ready: instance {}, {links} link{}, {limits} limit{}, control socket {}",

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use throttle_common::units::{BitRate, PacketsPerSecond};
 
-use super::values::{packet_rate, prefix};
+use super::values::{packet_burst, packet_rate, prefix};
 use crate::{
     error::{Error, Result},
     policy::{Action, Burst, LimitRequest, RatesRequest, Scope},
@@ -80,7 +80,7 @@ pub struct LimitSetArgs {
     #[arg(long, value_name = "N", value_parser = packet_rate, allow_hyphen_values = true)]
     pub total_pps: Option<PacketsPerSecond>,
     /// Packets that may pass at once after a pause [default: 250ms, at least 45]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = packet_burst)]
     pub pps_burst: Option<u64>,
     /// What happens to excess
     #[arg(long, value_enum, value_name = "ACTION", default_value_t)]

@@ -23,7 +23,7 @@ pub struct RunArgs {
     /// Enter this network namespace first
     #[arg(long, value_name = "NAME|PATH")]
     pub netns: Option<NetnsName>,
-    /// Room for so many hosts
+    /// Room for at least so many hosts
     #[arg(long, value_name = "N", default_value_t = RunArgs::MAX_HOSTS,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(RunArgs::MOST)))]
     pub max_hosts: u32,

@@ -17,6 +17,11 @@ pub(super) fn host(text: &str) -> Result<IpAddr, String> {
     parse_host(text).map_err(|error| error.to_string())
 }
 
+/// A burst in packets.
+pub(super) fn packet_burst(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("burst {text:?} is no number of packets: write 45"))
+}
+
 /// Packets per second; the option's name is unit enough for a bare number.
 pub(super) fn packet_rate(text: &str) -> Result<PacketsPerSecond, ParseError> {
     match text.parse() {

@@ -21,7 +21,7 @@ use tokio::{net::UnixStream, time::timeout};
 use super::refusal::Refusal;
 use crate::{
     error::{Error, Kind, Result, ResultExt},
-    instance::Instance,
+    instance::{Instance, PIN_ROOT, pin_directory},
 };
 
 /// Reading a million hosts takes about a second.
@@ -134,10 +134,18 @@ impl Client {
     fn no_agent(&self, error: io::Error) -> Error {
         let (instance, socket) = (&self.instance, self.socket.display());
         if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) {
-            return Error::not_running(format_args!(
+            let option = instance.option();
+            let error = Error::not_running(format_args!(
                 "no agent runs for instance {instance}: nothing answers on {socket}"
-            ))
-            .hint(format_args!("start one: throttle-agent run{} --iface IF", instance.option()));
+            ));
+            return if pin_directory(Path::new(PIN_ROOT), instance.name()).exists() {
+                error.hint(format_args!(
+                    "its limits stay in force: take them over with throttle-agent run{option}, or end \
+                     them with throttle-agent detach{option} --all"
+                ))
+            } else {
+                error.hint(format_args!("start one: throttle-agent run{option} --iface IF"))
+            };
         }
         let error = Error::of_io(error, format_args!("connecting to {socket}"));
         if error.kind() != Kind::NotPermitted {

@@ -10,10 +10,12 @@ use nix::{
     mount::{MsFlags, mount},
     sys::statfs::{FsType, statfs},
 };
-use throttle_common::abi;
 
 use super::{Options, layout::MAPS, refusal::refused};
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::{
+    error::{Error, Kind, Result, ResultExt},
+    instance::pin_directory,
+};
 
 const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
 
@@ -26,8 +28,7 @@ pub(super) struct Pins {
 impl Pins {
     /// The pins of the instance that `options` name; nothing is touched.
     pub(super) fn of(options: &Options) -> Self {
-        let version = abi::VERSION.to_string();
-        Self { directory: options.pin_root.join(version).join(&options.instance) }
+        Self { directory: pin_directory(&options.pin_root, &options.instance) }
     }
 
     /// Makes the directory, and mounts the BPF file system if nobody has.

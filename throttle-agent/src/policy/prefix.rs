@@ -83,6 +83,9 @@ fn host_bits_set(text: &str, prefix: IpNet) -> Error {
             "prefix {text} has host bits set: write {network} or {}/32",
             host.addr()
         )),
+        IpNet::V6(host) if host.prefix_len() == IPV6_HOST_PREFIX_BITS => {
+            Error::usage(format_args!("prefix {text} has host bits set: write {network}"))
+        }
         IpNet::V6(host) => Error::usage(format_args!(
             "prefix {text} has host bits set: write {network} or {}",
             host_of(host.addr())
