@@ -125,7 +125,7 @@ impl HostTable {
 
     /// Hosts in the table.
     pub(super) fn tracked(&self) -> usize {
-        self.used().count()
+        self.tags().filter(|tag| is_used(tag.load())).count()
     }
 
     /// Every host.
@@ -221,11 +221,16 @@ impl HostTable {
     /// Every host with its way.
     fn used(&self) -> impl Iterator<Item = (usize, HostSnapshot)> {
         let ways = self.tags().zip(self.hosts.entries()).enumerate();
-        ways.filter_map(|(way, (tag, host))| match tag.load() {
-            FREE | RESTING => None,
-            tag => Some((way, HostSnapshot::new(tag, host))),
+        ways.filter_map(|(way, (tag, host))| {
+            let tag = tag.load();
+            is_used(tag).then(|| (way, HostSnapshot::new(tag, host)))
         })
     }
+}
+
+/// Whether a way with this tag has a host.
+fn is_used(tag: u64) -> bool {
+    tag != FREE && tag != RESTING
 }
 
 /// An address's tag and the sets it may be in.
