@@ -122,6 +122,11 @@ impl Agent {
         &self.instance
     }
 
+    /// The process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     /// Starts the agent again after [`Self::kill`] and waits until it answers.
     pub fn restart(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;

@@ -21,12 +21,18 @@ pub fn ip(arguments: &str) -> Result<String> {
 pub fn ip_batch(namespace: &str, script: &str) -> Result<()> {
     let mut command = Command::new("ip");
     command.args(["-n", namespace, "-batch", "-"]);
+    run_with_input(&mut command, script).map(drop).with_context(|| format!("batch:\n{script}"))
+}
+
+/// Runs `command` to its end with `input` on its standard input and returns its standard output.
+pub fn run_with_input(command: &mut Command, input: &str) -> Result<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().context("starting ip -batch")?;
-    // Dropping the pipe after the write is what ends the batch.
-    child.stdin.take().context("ip -batch has no standard input")?.write_all(script.as_bytes())?;
+    let mut child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+    // Dropping the pipe after the write is what ends the input.
+    child.stdin.take().context("no pipe for the input")?.write_all(input.as_bytes())?;
     let output = child.wait_with_output()?;
-    succeeded(&command, &output).with_context(|| format!("batch:\n{script}"))
+    succeeded(command, &output)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn succeeded(command: &Command, output: &Output) -> Result<()> {

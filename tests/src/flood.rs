@@ -25,6 +25,9 @@ const PAUSE: Duration = Duration::from_micros(200);
 /// A flood ends by itself after this time, whatever its owner does.
 const LONGEST: Duration = Duration::from_secs(120);
 
+/// What sets options of a socket.
+pub type Prepare = fn(&UdpSocket) -> nix::Result<()>;
+
 /// A flood to be started. By default one thread sends packets of 1500 bytes as fast as it can.
 #[derive(Clone, Debug)]
 pub struct Flood<'a> {
@@ -37,6 +40,7 @@ pub struct Flood<'a> {
     segments: usize,
     bits_per_second: Option<u64>,
     cpus: Vec<Option<usize>>,
+    prepare: Prepare,
 }
 
 impl<'a> Flood<'a> {
@@ -52,6 +56,7 @@ impl<'a> Flood<'a> {
             segments: 1,
             bits_per_second: None,
             cpus: vec![None],
+            prepare: |_| Ok(()),
         }
         .length(1500)
     }
@@ -85,6 +90,11 @@ impl<'a> Flood<'a> {
     /// Sends from one thread per given CPU, pinned to it.
     pub fn on_cpus(self, cpus: impl IntoIterator<Item = usize>) -> Self {
         Self { cpus: cpus.into_iter().map(Some).collect(), ..self }
+    }
+
+    /// Sets options of every socket, such as a class of traffic.
+    pub fn prepare(self, prepare: Prepare) -> Self {
+        Self { prepare, ..self }
     }
 
     /// Starts to send.
@@ -129,6 +139,7 @@ impl<'a> Flood<'a> {
         let socket = socket.with_context(|| format!("binding {from}"))?;
         socket.connect(to).with_context(|| format!("connecting {from} to {to}"))?;
         setsockopt(&socket, sockopt::SndBuf, &(4 << 20)).context("growing the send buffer")?;
+        (self.prepare)(&socket).context("preparing the socket")?;
         if self.segments > 1 {
             let size = i32::try_from(self.payload_bytes)?;
             setsockopt(&socket, sockopt::UdpGsoSegment, &size).context("asking for UDP GSO")?;
@@ -234,7 +245,8 @@ impl Sender {
     }
 }
 
-fn pin_to(cpu: usize) -> nix::Result<()> {
+/// Keeps the calling thread on one CPU.
+pub fn pin_to(cpu: usize) -> nix::Result<()> {
     let mut set = CpuSet::new();
     set.set(cpu)?;
     sched_setaffinity(Pid::from_raw(0), &set)

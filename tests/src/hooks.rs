@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use aya::programs::tc::TcAttachType;
-use aya::programs::{SchedClassifier, loaded_programs};
+use aya::programs::{ProgramError, SchedClassifier, loaded_programs};
 
 use crate::command;
 use crate::netns::Namespace;
@@ -13,11 +13,18 @@ use crate::netns::Namespace;
 /// The two hooks of a link, as tc(8) calls them.
 pub const HOOKS: [&str; 2] = ["ingress", "egress"];
 
-/// The ids of the programs attached to `interface` through TCX.
+/// The ids of the programs attached to `interface` through TCX; none on a kernel without it.
 pub fn tcx_programs(namespace: &Namespace, interface: &str) -> Result<Vec<u32>> {
     let query = |hook| -> Result<Vec<u32>> {
-        let (_, programs) = SchedClassifier::query_tcx(interface, hook)?;
-        Ok(programs.iter().map(|program| program.id()).collect())
+        match SchedClassifier::query_tcx(interface, hook) {
+            Ok((_, programs)) => Ok(programs.iter().map(|program| program.id()).collect()),
+            Err(ProgramError::SyscallError(error))
+                if error.io_error.raw_os_error() == Some(libc::EINVAL) =>
+            {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error.into()),
+        }
     };
     let both = || -> Result<Vec<u32>> {
         Ok([query(TcAttachType::Ingress)?, query(TcAttachType::Egress)?].concat())

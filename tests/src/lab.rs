@@ -1,6 +1,6 @@
 //! A router with an agent on its LAN link.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::agent::Agent;
 use crate::router::{End, Router};
@@ -56,5 +56,11 @@ impl Lab {
     /// Runs `limit set` with `words`.
     pub fn limit_set(&self, words: &str) -> Result<()> {
         self.agent.done(&format!("limit set {words}")).map(drop)
+    }
+
+    /// Packets that the agent counted by one reason.
+    pub fn reason(&self, name: &str) -> Result<u64> {
+        let stats: serde_json::Value = self.agent.json("stats")?;
+        stats["reasons"][name].as_u64().with_context(|| format!("no reason {name}: {stats}"))
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use throttle_agent::instance::{PIN_ROOT, RUN_DIR};
 
 use crate::command;
+use crate::foreign::BPFFS;
 
 /// Start of every name this package gives to a namespace or an agent instance; a process id follows.
 pub const PREFIX: &str = "thr";
@@ -20,9 +21,11 @@ pub fn sweep() {
             eprintln!("{error:#}");
         }
     }
-    let logs = names(&std::env::temp_dir()).filter(|name| is_orphan(name));
-    let logs = logs.map(|name| std::env::temp_dir().join(name));
-    for path in paths_where(is_orphan).into_iter().chain(logs) {
+    let own = [std::env::temp_dir(), PathBuf::from(BPFFS)].into_iter().flat_map(|directory| {
+        let orphans = names(&directory).filter(|name| is_orphan(name));
+        orphans.map(|name| directory.join(name)).collect::<Vec<_>>()
+    });
+    for path in paths_where(is_orphan).into_iter().chain(own) {
         eprintln!("removing leftover {}", path.display());
         remove(&path);
         remove_empty_parents(&path);

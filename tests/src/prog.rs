@@ -66,6 +66,11 @@ pub fn with_capacity(side: Side, max_hosts: u32, test: impl FnOnce(&mut Program)
 impl Program {
     /// Opens an instance of its own, attached to nothing.
     pub fn open(max_hosts: u32) -> Self {
+        Self::with_limits(max_hosts, 64)
+    }
+
+    /// As [`open`](Self::open), with room for `max_limits` limits.
+    pub fn with_limits(max_hosts: u32, max_limits: u32) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let options = Options {
@@ -73,7 +78,8 @@ impl Program {
             pin_root: PathBuf::from(PIN_ROOT),
             hook: HookChoice::Auto,
             max_hosts,
-            max_limits: 64,
+            max_limits,
+            ipv6_host_prefix: 64,
             kernel_log: None,
         };
         let datapath = Datapath::open(&options).unwrap_or_else(|error| panic!("{error}"));
@@ -211,7 +217,7 @@ impl Drop for Program {
 
 /// Builds limits for tests: a drop limit with one burst for both directions.
 pub mod limits {
-    use throttle_agent::policy::{Action, ByteRate, Limit, PacketRate, Rates, Scope};
+    use throttle_agent::policy::{Action, ByteRate, Limit, Match, PacketRate, Rates, Scope};
     use throttle_common::units::{BitRate, PacketsPerSecond, Size};
 
     /// 8 kbit/s: a byte lasts a millisecond, so that no test refills a bucket while it runs.
@@ -225,14 +231,14 @@ pub mod limits {
     /// Bytes at a rate, with a burst.
     pub fn rated(bits_per_second: u64, burst_bytes: u64) -> Rates {
         let rate = BitRate::from_bits_per_second(bits_per_second);
-        let bytes = Some(ByteRate { rate, burst: Size::from_bytes(burst_bytes) });
+        let bytes = Some(ByteRate { rate, burst: Size::from_bytes(burst_bytes), refill: None });
         Rates { bytes, packets: None }
     }
 
     /// One packet per second, with a burst.
     pub fn packets(burst_packets: u64) -> Rates {
         let rate = PacketsPerSecond::from_packets_per_second(1);
-        Rates { bytes: None, packets: Some(PacketRate { rate, burst_packets }) }
+        Rates { bytes: None, packets: Some(PacketRate { rate, burst_packets, refill: None }) }
     }
 
     /// A limit with the same rates up and down.
@@ -254,6 +260,17 @@ pub mod limits {
     fn limit(prefix: &str, scope: Scope, rates: Rates) -> Limit {
         let prefix = prefix.parse().expect("a prefix");
         let (up, down, total) = (rates, rates, Rates::default());
-        Limit { prefix, scope, action: Action::Drop, up, down, total }
+        Limit {
+            prefix,
+            matches: Match::Host,
+            scope,
+            action: Action::Drop,
+            group: None,
+            up,
+            down,
+            total,
+            one_time_burst: None,
+            packet_unit: None,
+        }
     }
 }

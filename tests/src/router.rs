@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use anyhow::Result;
 
+use crate::lan_link::{Interfaces, LanLink};
 use crate::netns::Namespace;
 use crate::sink;
 use crate::traffic::Family;
@@ -91,12 +92,21 @@ impl Router {
 
     /// A router with `count` LANs, on its interfaces `lan0`, `lan1` and so on.
     pub fn with_lans(count: u8) -> Result<Self> {
+        Self::with_lans_over(LanLink::Ethernet, count)
+    }
+
+    /// A router with one LAN over a link of this kind.
+    pub fn over(link: LanLink<'_>) -> Result<Self> {
+        Self::with_lans_over(link, 1)
+    }
+
+    fn with_lans_over(link: LanLink<'_>, count: u8) -> Result<Self> {
         let router = Namespace::new("router")?;
         prepare(&router)?;
         router.sysctl("ipv4/ip_forward", "1")?;
         router.sysctl("ipv6/conf/all/forwarding", "1")?;
         let server = server(&router)?;
-        let lans = (0..count).map(|lan| clients(&router, lan)).collect::<Result<Vec<_>>>()?;
+        let lans = (0..count).map(|lan| clients(&router, lan, link)).collect::<Result<Vec<_>>>()?;
         let ends = lans.iter().chain([&server, &router]);
         let sinks = ends.map(sink::discard).collect::<Result<Vec<_>>>()?;
         Ok(Self { router, server, lans, _sinks: sinks })
@@ -112,10 +122,14 @@ impl Router {
     }
 }
 
-/// Turns off what would make the first packets late.
+/// Turns off what would make the first packets late, and the packets that kernels send by themselves
+/// later on, which the far end would count.
 fn prepare(namespace: &Namespace) -> Result<()> {
     for scope in ["all", "default"] {
         namespace.sysctl(&format!("ipv6/conf/{scope}/accept_dad"), "0")?;
+        namespace.sysctl(&format!("ipv6/conf/{scope}/router_solicitations"), "0")?;
+        let report_interval_ms = format!("ipv6/conf/{scope}/mldv2_unsolicited_report_interval");
+        namespace.sysctl(&report_interval_ms, "1")?;
     }
     Ok(())
 }
@@ -146,35 +160,41 @@ fn server(router: &Namespace) -> Result<Namespace> {
     Ok(server)
 }
 
-fn clients(router: &Namespace, lan: u8) -> Result<Namespace> {
+fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<Namespace> {
     let clients = Namespace::new(&format!("lan{lan}"))?;
     prepare(&clients)?;
-    let (near, far) = (format!("02:77:00:00:{lan:02x}:01"), format!("02:77:00:00:{lan:02x}:02"));
+    let (near_mac, far_mac) =
+        (format!("02:77:00:00:{lan:02x}:01"), format!("02:77:00:00:{lan:02x}:02"));
     let gateway = lan_address_v6(lan, 1);
-    join(router, &format!("lan{lan}"), &near, &clients, &far)?;
+    join(router, &format!("lan{lan}"), &near_mac, &clients, &far_mac)?;
+    let Interfaces { near, far, has_neighbours } = link.build(router, &clients, lan)?;
+    let neighbour = |address: IpAddr, mac: &str, interface: &str| {
+        let line = format!("neigh replace {address} lladdr {mac} dev {interface} nud permanent\n");
+        if has_neighbours { line } else { String::new() }
+    };
     let mut inside = String::new();
     let mut outside = format!(
-        "addr add 10.77.{lan}.1/24 dev lan{lan}
-         addr add {gateway}/64 dev lan{lan} nodad
-         link set lan{lan} up
-         route add {} dev lan{lan}\n",
+        "addr add 10.77.{lan}.1/24 dev {near}
+         addr add {gateway}/64 dev {near} nodad
+         link set {near} up
+         route add {} dev {near}\n",
         lan_prefix(lan, Family::V6)
     );
     for host in (0..HOSTS).map(|number| End::Host { lan, number }) {
         let (v4, v6) = (host.address(Family::V4), host.address(Family::V6));
-        inside += &format!("addr add {v4}/24 dev eth0\naddr add {v6}/128 dev eth0 nodad\n");
+        inside += &format!("addr add {v4}/24 dev {far}\naddr add {v6}/128 dev {far} nodad\n");
         for address in [v4, v6] {
-            outside +=
-                &format!("neigh replace {address} lladdr {far} dev lan{lan} nud permanent\n");
+            outside += &neighbour(address, &far_mac, &near);
         }
     }
+    inside += &format!("link set {far} up\n");
+    for address in [Ipv4Addr::new(10, 77, lan, 1).into(), gateway] {
+        inside += &neighbour(address, &near_mac, &far);
+    }
     inside += &format!(
-        "link set eth0 up
-         neigh replace 10.77.{lan}.1 lladdr {near} dev eth0 nud permanent
-         neigh replace {gateway} lladdr {near} dev eth0 nud permanent
-         route add default via 10.77.{lan}.1
-         route add {gateway} dev eth0
-         route add default via {gateway} dev eth0
+        "route add default via 10.77.{lan}.1
+         route add {gateway} dev {far}
+         route add default via {gateway} dev {far}
         "
     );
     router.ip(&outside)?;

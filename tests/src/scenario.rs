@@ -70,20 +70,29 @@ pub fn flood_hosts(
     offered: u64,
     window: Duration,
 ) -> Result<Vec<f64>> {
-    let mut sinks = Vec::new();
-    let mut floods = Vec::new();
-    for &(host, Case { direction, family }) in hosts {
+    let flood = |&(host, Case { direction, family }): &(End, Case)| {
         let (from, to) = ends(host, End::Server, direction);
-        let sink = CountingSink::bind(router, to, family)?;
-        let flood = Flood::new(router, from, to, family).port(sink.port());
-        floods.push(flood.rate(offered).start()?);
+        Flood::new(router, from, to, family).rate(offered)
+    };
+    let rates = each_flood(router, hosts.iter().map(flood).collect(), window)?;
+    Ok(rates.into_iter().map(|rate| rate.bits_per_second).collect())
+}
+
+/// Runs floods at once until they are [`SETTLED`] and then for `window`, and measures what arrives of
+/// each in the window.
+pub fn each_flood(router: &Router, floods: Vec<Flood<'_>>, window: Duration) -> Result<Vec<Rate>> {
+    let mut sinks = Vec::new();
+    let mut running = Vec::new();
+    for flood in floods {
+        let (receiver, family) = flood.receiver();
+        let sink = CountingSink::bind(router, receiver, family)?;
+        running.push(flood.port(sink.port()).start()?);
         sinks.push(sink);
     }
     sleep(SETTLED)?;
     let first: Vec<_> = sinks.iter().map(CountingSink::sample).collect();
     sleep(window)?;
-    let rates = sinks.iter().zip(first).map(|(sink, first)| sink.sample().rate_since(&first));
-    Ok(rates.map(|rate| rate.bits_per_second).collect())
+    Ok(sinks.iter().zip(first).map(|(sink, first)| sink.sample().rate_since(&first)).collect())
 }
 
 /// Runs TCP flows at once, each held to `bits_per_second`, and measures layer 3 at their receivers from

@@ -66,6 +66,47 @@ fn a_total_that_conflicts_is_refused_with_both_names() {
 }
 
 #[test]
+fn what_does_not_go_together_is_refused_with_both_names() {
+    require_root!();
+    let lab = lab();
+    let set = |words: &str, said: &[&str]| {
+        assert_refused(&lab, &format!("limit set 10.77.0.0/24 {words}"), USAGE, said);
+    };
+    set("--down 1mbit --match peer", &["--match peer", "--action drop"]);
+    set("--down 1mbit --action pass", &["--action pass", "--down"]);
+    set("--down 1mib/100ms --burst 1mb", &["--burst", "--down 1mb/100ms"]);
+    set("--down-pps 10/10ms --pps-burst 9", &["--pps-burst", "--down-pps 10/10ms"]);
+    set("--down-pps 10 --one-time-burst 1mb", &["--one-time-burst", "--down"]);
+    set("--down 1mbit --packet-unit 1kb", &["--packet-unit", "--down-pps"]);
+    set("--down 1mbit --action stop", &["drop, ecn, dscp:CLASS, mark:N, pace"]);
+    assert_refused(&lab, "group set acme", USAGE, &["--down"]);
+    assert_refused(&lab, "link set lan0 --up 1mbit --total 1mbit", USAGE, &["--total", "--up"]);
+}
+
+#[test]
+fn a_group_or_link_that_is_not_there_is_named() {
+    require_root!();
+    let lab = lab();
+    assert_refused(&lab, "group show acme", NO_SUCH, &["acme", "group list"]);
+    assert_refused(&lab, "group del acme", NO_SUCH, &["acme"]);
+    assert_refused(&lab, "link show nosuch0", NO_SUCH, &["nosuch0", "lan0"]);
+    assert_refused(&lab, "link set nosuch0 --up 1mbit", NO_SUCH, &["nosuch0", "lan0"]);
+    assert_refused(&lab, "limit show 10.77.0.0/24 --match peer", NO_SUCH, &["(peer)"]);
+}
+
+#[test]
+fn an_ipv6_prefix_longer_than_a_host_is_refused_with_the_length_in_force() {
+    require_root!();
+    let lab = lab();
+    for words in
+        ["limit set fd77::7/128 --down 1mbit", "limit show fd77::7/128", "host show fd77::7/128"]
+    {
+        assert_refused(&lab, words, USAGE, &["/64", "fd77::/64"]);
+    }
+    assert_refused(&lab, "host show fd77::7", NO_SUCH, &["fd77::/64"]);
+}
+
+#[test]
 fn a_missing_privilege_is_named() {
     require_root!();
     let lab = lab();

@@ -12,19 +12,20 @@ use throttle_tests::netns::unique_name;
 use throttle_tests::promise::{self, Precision};
 use throttle_tests::require_root;
 use throttle_tests::router::{End, Router};
+use throttle_tests::tap::Tun;
 use throttle_tests::traffic::MBIT;
 
 const HOST: End = End::host(0);
 const LIMIT: u64 = 10 * MBIT;
 /// Can be attached to.
 const LAN: &str = "lan0";
-/// Cannot: its packets have no Ethernet header.
-const TUN: &str = "tun0";
+/// Cannot: it says that it is a radio, whose packets nobody can read.
+const RADIO: &str = "radio0";
 
 #[test]
 fn a_start_that_fails_at_the_second_link_leaves_nothing_at_the_first() {
     require_root!();
-    let router = with_tun();
+    let (router, _radio) = with_radio();
     for hook in ["tcx", "clsact"] {
         let instance = unique_name();
         let mut command = Command::new(agent::binary());
@@ -40,7 +41,8 @@ fn a_start_that_fails_at_the_second_link_leaves_nothing_at_the_first() {
 #[test]
 fn a_restart_that_fails_leaves_the_limits_in_force() {
     require_root!();
-    let mut lab = Lab::with(with_tun(), &["--iface", LAN]).unwrap();
+    let (router, _radio) = with_radio();
+    let mut lab = Lab::with(router, &["--iface", LAN]).unwrap();
     lab.limit_both(|family| HOST.prefix(family), "each", LIMIT).unwrap();
     let programs = tcx_programs(lab.router.namespace(End::Router), LAN).unwrap();
     lab.agent.kill().unwrap();
@@ -51,17 +53,18 @@ fn a_restart_that_fails_leaves_the_limits_in_force() {
     assert_holds(|| promise::hosts(&lab, &[HOST], 4 * LIMIT, |_| LIMIT, precision));
 }
 
-fn with_tun() -> Router {
+fn with_radio() -> (Router, Tun) {
     let router = Router::new().unwrap();
-    router.namespace(End::Router).ip(&format!("tuntap add dev {TUN} mode tun\n")).unwrap();
-    router
+    let kind = libc::ARPHRD_IEEE80211;
+    let radio = Tun::new(router.namespace(End::Router), RADIO, kind).unwrap();
+    (router, radio)
 }
 
 /// Runs an agent on both links, which must fail at the second.
 fn assert_refused(router: &Router, run: &mut Command) {
     let namespace = router.namespace(End::Router).name();
-    run.args(["--netns", namespace, "--iface", LAN, "--iface", TUN]);
+    run.args(["--netns", namespace, "--iface", LAN, "--iface", RADIO]);
     let outcome = Outcome::of(run).unwrap();
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    assert!(outcome.stderr.contains(TUN) && outcome.stderr.contains("Ethernet"), "{outcome:?}");
+    assert!(outcome.stderr.contains(RADIO) && outcome.stderr.contains("Ethernet"), "{outcome:?}");
 }

@@ -17,8 +17,9 @@ const NONE: [u32; 0] = [];
 const LINK: &str = "lan0";
 const CLSACT: [&str; 4] = ["--iface", LINK, "--hook", "clsact"];
 const HOST: End = End::host(0);
-const LIMIT: u64 = 10 * MBIT;
-const OFFERED: u64 = 40 * MBIT;
+// Slow enough for emulated machines.
+const LIMIT: u64 = 2 * MBIT;
+const OFFERED: u64 = 8 * MBIT;
 const PRECISION: Precision = Precision { window: Duration::from_secs(2), tolerance: 2.0 };
 
 #[test]

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use throttle_tests::bars::{Bar, Reading, assert_holds};
-use throttle_tests::flood::Flood;
+use throttle_tests::bpf::NEXT;
+use throttle_tests::classes::ClassSink;
+use throttle_tests::flood::{Flood, Prepare};
+use throttle_tests::foreign::{Foreign, HOOKS, Place, Program, Seen};
 use throttle_tests::measure::Meter;
 use throttle_tests::require_root;
 use throttle_tests::router::{End, Router};
@@ -84,4 +88,43 @@ fn a_counting_sink_counts_its_own_port_only() {
     let sample = sink.sample();
     assert!(sample.packets > 0);
     assert_eq!(sample.bytes, sample.packets * 148);
+}
+
+#[test]
+fn a_class_sink_tells_classes_apart() {
+    require_root!();
+    let router = Router::new().unwrap();
+    let classify: [(Family, Prepare); 2] = [
+        (Family::V4, |socket| setsockopt(socket, sockopt::Ipv4Tos, &0x22)),
+        (Family::V6, |socket| setsockopt(socket, sockopt::Ipv6TClass, &0x22)),
+    ];
+    for (family, prepare) in classify {
+        let sink = ClassSink::bind(&router, End::Server, family).unwrap();
+        let flood = || Flood::new(&router, End::host(0), End::Server, family).port(sink.port());
+        let plain = flood().rate(2 * MBIT).start().unwrap();
+        let classed = flood().rate(5 * MBIT).prepare(prepare).start().unwrap();
+        std::thread::sleep(SHORT);
+        let (plain, classed) = (plain.stop().packets, classed.stop().packets);
+        std::thread::sleep(SHORT);
+        assert_eq!(sink.packets(), [(0, plain), (0x22, classed)], "{family}");
+    }
+}
+
+#[test]
+fn a_foreign_program_counts_marked_packets_apart() {
+    require_root!();
+    let router = Router::new().unwrap();
+    let namespace = router.namespace(End::Router);
+    let program = Program { mark: 0x17, ..Program::answering(NEXT) };
+    let [_, egress] = HOOKS;
+    let foreign = Foreign::attach(namespace, "lan0", egress, Place::TcxLast, program).unwrap();
+    let flood = || Flood::new(&router, End::Router, End::host(0), Family::V4).rate(2 * MBIT);
+    let plain = flood().start().unwrap();
+    let marked =
+        flood().prepare(|socket| setsockopt(socket, sockopt::Mark, &0x17)).start().unwrap();
+    std::thread::sleep(SHORT);
+    let (plain, marked) = (plain.stop(), marked.stop());
+    assert_eq!(foreign.marked().unwrap(), Seen::from(marked));
+    let all = Seen { packets: plain.packets + marked.packets, bytes: plain.bytes + marked.bytes };
+    assert_eq!(foreign.seen().unwrap(), all);
 }

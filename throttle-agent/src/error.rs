@@ -16,7 +16,7 @@ pub enum Kind {
     Failed,
     /// What was asked for makes no sense.
     Usage,
-    /// There is no such limit or host.
+    /// There is no such limit, group, link or host.
     NotFound,
     /// The caller may not do it.
     NotPermitted,
@@ -70,7 +70,7 @@ impl Error {
         Self::new(Kind::Usage, message)
     }
 
-    /// There is no such limit or host: exit code 3.
+    /// There is no such limit, group, link or host: exit code 3.
     pub fn not_found(message: impl Display) -> Self {
         Self::new(Kind::NotFound, message)
     }

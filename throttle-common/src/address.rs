@@ -90,8 +90,7 @@ impl Address {
     #[must_use]
     pub const fn is_multicast(self) -> bool {
         if self.is_ipv4() {
-            let ip = self.ipv4();
-            ip >> 28 == 0b1110 || ip == u32::MAX
+            self.is_ipv4_multicast()
         } else {
             u64::from_be(self.high) >> 56 == 0xff
         }
@@ -102,10 +101,23 @@ impl Address {
     #[must_use]
     pub const fn is_link_local(self) -> bool {
         if self.is_ipv4() {
-            self.ipv4() >> 16 == 0xa9fe
+            self.is_ipv4_link_local()
         } else {
             u64::from_be(self.high) >> 54 == 0xfe80 >> 6
         }
+    }
+
+    /// [`Self::is_multicast`] of what is known to be an IPv4 address.
+    #[inline(always)]
+    pub(crate) const fn is_ipv4_multicast(self) -> bool {
+        let ip = self.ipv4();
+        ip >> 28 == 0b1110 || ip == u32::MAX
+    }
+
+    /// [`Self::is_link_local`] of what is known to be an IPv4 address.
+    #[inline(always)]
+    pub(crate) const fn is_ipv4_link_local(self) -> bool {
+        self.ipv4() >> 16 == 0xa9fe
     }
 
     #[inline(always)]
@@ -128,6 +140,12 @@ impl Mask {
     pub const fn from_prefix_len(bits: u32) -> Self {
         let ones = if bits == 0 { 0 } else { u128::MAX << (128 - bits) };
         Self { high: ((ones >> 64) as u64).to_be(), low: (ones as u64).to_be() }
+    }
+
+    /// The prefix length, in bits.
+    #[must_use]
+    pub const fn prefix_len(&self) -> u32 {
+        self.high.count_ones() + self.low.count_ones()
     }
 }
 

@@ -5,6 +5,13 @@
 //! a packet conforms while the debt is at most the burst, and is then charged in full. A packet
 //! larger than the room left passes too and its debt is paid back, so the rate stays exact and the
 //! overshoot is at most one packet.
+//!
+//! A word below zero, as a signed number, is a credit: what is left of a burst that is granted once.
+//! It is used up before the bucket starts to count.
+
+mod levels;
+
+pub use levels::{Account, Debts, Excess, Levels, Load, Outcome, Refused, admit, admit_alone};
 
 use crate::{cell::AtomicWord, rate::Rate};
 
@@ -27,46 +34,50 @@ pub enum Kind {
 }
 
 /// One packet's request to one bucket.
-pub struct Ask<'a, C> {
+struct Ask<'a, C> {
     /// The bucket's theoretical arrival time, in ticks.
-    pub tat: &'a C,
+    tat: &'a C,
     /// What the bucket is held to; not limited means that it is neither checked nor charged.
-    pub rate: &'a Rate,
+    rate: &'a Rate,
     /// What the packet costs, in ticks.
-    pub cost: u64,
+    cost: u64,
 }
 
-/// Failed exchanges after which a charge is added without a further check.
-const TRIES: usize = 4;
+/// Whether a packet conforms at `now`, nothing being charged.
+#[inline(always)]
+fn conforms<C: AtomicWord>(tat: &C, rate: &Rate, now: u64) -> bool {
+    !rate.is_limited() || debt(tat.load(), now) <= rate.burst_ticks
+}
 
 impl<C: AtomicWord> Ask<'_, C> {
-    /// Whether a packet conforms at `now`, nothing being charged.
-    #[inline(always)]
-    fn conforms(&self, now: u64) -> bool {
-        !self.rate.is_limited() || debt(self.tat.load(), now) <= self.rate.burst_ticks
-    }
-
-    /// Charges the packet if it still conforms.
+    /// Charges the packet if it still conforms, and notes the debt that it found.
     ///
-    /// Whoever wins an exchange leaves an arrival time that is not in the past, so the addition that
-    /// ends a lost race loses nothing.
+    /// A packet that lost an exchange is checked against what it found, and then added. Whoever wins
+    /// one leaves an arrival time that is not in the past, so the addition loses nothing; others may
+    /// charge before it, each a packet at most.
     #[inline(always)]
-    fn charge(&self, now: u64) -> bool {
+    fn charge(&self, now: u64, debt: &mut u64) -> bool {
         if !self.rate.is_limited() {
             return true;
         }
-        let mut tat = self.tat.load();
-        for _ in 0..TRIES {
-            let debt = debt(tat, now);
-            if debt > self.rate.burst_ticks {
+        let tat = self.tat.load();
+        *debt = self::debt(tat, now);
+        if *debt > self.rate.burst_ticks {
+            return false;
+        }
+        if let Err(found) = self.tat.compare_exchange(tat, charged(tat, now, self.cost)) {
+            *debt = self::debt(found, now);
+            if *debt > self.rate.burst_ticks {
                 return false;
             }
-            match self.tat.compare_exchange(tat, now + debt + self.cost) {
-                Ok(()) => return true,
-                Err(found) => tat = found,
+            // A word that is idle or a credit is no time in the future: what is added to it would
+            // be lost, or pass as credit.
+            if *debt != 0
+                || self.tat.compare_exchange(found, charged(found, now, self.cost)).is_err()
+            {
+                self.tat.add(self.cost);
             }
         }
-        self.tat.add(self.cost);
         true
     }
 
@@ -79,45 +90,14 @@ impl<C: AtomicWord> Ask<'_, C> {
     }
 }
 
-/// Charges both buckets, or neither.
-///
-/// The coarse clock is asked first: what conforms by it conforms by the precise one, which only a
-/// refusal needs. An idle bucket charged by the coarse clock may get up to one timer period of extra
-/// burst, once; the rate is not touched.
-///
-/// # Errors
-///
-/// The kind of the first bucket without room.
+/// The arrival time after a charge: credit is used first, what it does not cover becomes debt.
 #[inline(always)]
-pub fn admit<C: AtomicWord>(
-    clock: &impl Clock,
-    bytes: &Ask<'_, C>,
-    packets: &Ask<'_, C>,
-) -> Result<(), Kind> {
-    match admit_at(clock.coarse(), bytes, packets) {
-        Ok(()) => Ok(()),
-        Err(_) => admit_at(clock.precise(), bytes, packets),
+const fn charged(tat: u64, now: u64, cost: u64) -> u64 {
+    if is_credit(tat) {
+        let left = tat.wrapping_add(cost);
+        return if is_credit(left) { left } else { now + left };
     }
-}
-
-/// Checks both buckets read-only, then charges both; a charge is refunded when another processor
-/// took the room of the second bucket meanwhile.
-#[inline(always)]
-fn admit_at<C: AtomicWord>(now: u64, bytes: &Ask<'_, C>, packets: &Ask<'_, C>) -> Result<(), Kind> {
-    if !bytes.conforms(now) {
-        return Err(Kind::Bytes);
-    }
-    if !packets.conforms(now) {
-        return Err(Kind::Packets);
-    }
-    if !bytes.charge(now) {
-        return Err(Kind::Bytes);
-    }
-    if !packets.charge(now) {
-        bytes.refund();
-        return Err(Kind::Packets);
-    }
-    Ok(())
+    now + debt(tat, now) + cost
 }
 
 /// Cuts the debt to the burst of a limit that has just replaced another.
@@ -132,11 +112,41 @@ pub fn clamp<C: AtomicWord>(tat: &C, now: u64, burst_ticks: u64) {
     }
 }
 
-/// Time until the bucket has drained, in ticks.
+/// Grants a credit of `ticks`, at most [`MAX_BURST_TICKS`](crate::rate::MAX_BURST_TICKS), once: it
+/// pays the debt first, and takes the place of a credit that is left.
+#[inline(always)]
+pub fn grant<C: AtomicWord>(tat: &C, now: u64, ticks: u64) {
+    let granted = |found: u64| {
+        let debt = debt(found, now);
+        if ticks > debt { (ticks - debt).wrapping_neg() } else { found.wrapping_sub(ticks) }
+    };
+    let found = tat.load();
+    // Another processor may charge it at the same time, hardly twice.
+    if let Err(found) = tat.compare_exchange(found, granted(found)) {
+        let _ = tat.compare_exchange(found, granted(found));
+    }
+}
+
+/// Time until the bucket has drained, in ticks; 0 while there is credit.
 #[inline(always)]
 #[must_use]
 pub const fn debt(tat: u64, now: u64) -> u64 {
-    tat.saturating_sub(now)
+    let ahead = tat.wrapping_sub(now);
+    if is_credit(tat) || is_credit(ahead) { 0 } else { ahead }
+}
+
+/// Credit that is left, in ticks.
+#[inline(always)]
+#[must_use]
+pub const fn credit(tat: u64) -> u64 {
+    if is_credit(tat) { tat.wrapping_neg() } else { 0 }
+}
+
+/// Whether a word, or a difference of two times, is below zero. Times stay below 2^63 ticks for 18
+/// years of uptime.
+#[inline(always)]
+const fn is_credit(word: u64) -> bool {
+    (word as i64) < 0
 }
 
 /// Time until the next packet conforms, in ticks.

@@ -17,6 +17,9 @@ const CROWDED: usize = 4;
 /// Attempts to claim a way.
 const ATTEMPTS: usize = 4;
 
+/// The longest prefix of IPv6 hosts that tags tell exactly.
+pub const TAG_PREFIX_BITS: u8 = 64;
+
 /// A way that nobody has.
 pub const FREE: u64 = 0;
 
@@ -29,15 +32,26 @@ pub trait Sets {
     fn set(&self, number: u32) -> Option<&HostSet>;
 }
 
-/// The host's address as one word: an IPv4 address, or the upper half of an IPv6 address.
+/// The host's address as one word: an IPv4 address, or the upper half of an IPv6 address whose lower
+/// half is zero; of any other IPv6 address, a hash of both halves under `seed`.
 ///
-/// IPv4 addresses take the place of the reserved prefix 0:ffff::/32. The two prefixes that would be
-/// [`FREE`] and [`RESTING`], ::/64 and the last one of multicast, share the words next to these.
+/// IPv4 addresses take the place of the reserved prefix 0:ffff::/32, where no hash falls. The two
+/// prefixes that would be [`FREE`] and [`RESTING`], ::/64 and the last one of multicast, share the
+/// words next to these. Hosts of a /64 or a shorter prefix are told exactly; two longer ones share a
+/// tag, and thus a bucket, with a chance of one in 2^60, which nobody can raise who does not know the
+/// seed.
 #[inline(always)]
 #[must_use]
-pub const fn tag(host: Address) -> u64 {
+pub const fn tag(host: Address, seed: u64) -> u64 {
     let (high, low) = host.words();
-    let tag = if host.is_ipv4() { low } else { high };
+    let tag = if host.is_ipv4() {
+        low
+    } else if low == 0 {
+        high
+    } else {
+        let mixed = hash(hash(high, seed) ^ low, !seed);
+        if Address::from_words(0, mixed).is_ipv4() { !mixed } else { mixed }
+    };
     match tag {
         FREE => FREE + 1,
         RESTING => RESTING - 1,
@@ -55,7 +69,7 @@ pub const fn hash(tag: u64, seed: u64) -> u64 {
     mixed ^ (mixed >> 33)
 }
 
-/// The address behind a tag.
+/// The address behind a tag that is no hash.
 #[must_use]
 pub const fn address(tag: u64) -> Address {
     let mapped = Address::from_words(0, tag);

@@ -21,6 +21,7 @@ pub mod cell;
 pub mod host_table;
 pub mod packet;
 pub mod rate;
+pub mod traffic_class;
 #[cfg(not(target_arch = "bpf"))]
 pub mod units;
 pub mod verdict;

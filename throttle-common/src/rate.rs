@@ -32,17 +32,20 @@ pub struct Rate {
     pub mult: u64,
     /// Debt up to which a packet conforms, in ticks.
     pub burst_ticks: u64,
+    /// Debt beyond which a packet that conforms is marked CE where the limit's action says so, in ticks.
+    pub ce_ticks: u64,
     /// Binary digits of `mult` behind the point.
     pub shift: u32,
     /// Keeps the layout free of implicit padding.
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<Rate>() == 24 && align_of::<Rate>() == 8);
+const _: () = assert!(size_of::<Rate>() == 32 && align_of::<Rate>() == 8);
 
 impl Rate {
     /// Nothing is limited.
-    pub const UNLIMITED: Self = Self { mult: 0, burst_ticks: 0, shift: 0, reserved: 0 };
+    pub const UNLIMITED: Self =
+        Self { mult: 0, burst_ticks: 0, ce_ticks: u64::MAX, shift: 0, reserved: 0 };
 
     /// A rate in bits per second that charges bytes.
     ///
@@ -60,18 +63,47 @@ impl Rate {
         Self::new(u128::from(TICKS_PER_SECOND), packets_per_second, burst_packets)
     }
 
-    /// One unit costs `ticks / per_second`.
-    fn new(ticks: u128, per_second: u64, burst_units: u64) -> Option<Self> {
-        let per_second = u128::from(per_second);
-        if per_second == 0 {
+    /// `units` in every `refill_ns` nanoseconds, and as many at once.
+    ///
+    /// `None` when there are none, or when the time is longer than [`MAX_BURST_TICKS`].
+    #[must_use]
+    pub fn refilled(units: u64, refill_ns: u64) -> Option<Self> {
+        Self::new(u128::from(refill_ns) * u128::from(TICKS_PER_NS), units, units)
+    }
+
+    /// The same rate, with packets marked beyond half of the burst.
+    #[must_use]
+    pub const fn marking_from_half(self) -> Self {
+        Self { ce_ticks: self.burst_ticks / 2, ..self }
+    }
+
+    /// The same rate, with packets marked beyond a debt of `ce_ticks`.
+    #[must_use]
+    pub const fn marking_from(self, ce_ticks: u64) -> Self {
+        Self { ce_ticks, ..self }
+    }
+
+    /// The same rate with another burst; `None` when it lasts more than [`MAX_BURST_TICKS`].
+    #[must_use]
+    pub fn with_burst_units(self, units: u64) -> Option<Self> {
+        let burst = (u128::from(units) * u128::from(self.mult)) >> self.shift;
+        let burst_ticks = u64::try_from(burst).ok().filter(|&ticks| ticks <= MAX_BURST_TICKS)?;
+        Some(Self { burst_ticks, ..self })
+    }
+
+    /// One unit costs `ticks / units`.
+    fn new(ticks: u128, units: u64, burst_units: u64) -> Option<Self> {
+        let units = u128::from(units);
+        if units == 0 {
             return None;
         }
-        let burst = u128::from(burst_units) * ticks / per_second;
-        let scaled = |shift: u32| ((ticks << shift) + per_second / 2) / per_second;
+        let burst = u128::from(burst_units) * ticks / units;
+        let scaled = |shift: u32| ((ticks << shift) + units / 2) / units;
         let shift = (1..=MAX_SHIFT).rev().find(|&shift| scaled(shift) < MULT_LIMIT)?;
         Some(Self {
             mult: u64::try_from(scaled(shift)).ok()?,
             burst_ticks: u64::try_from(burst).ok().filter(|&ticks| ticks <= MAX_BURST_TICKS)?,
+            ce_ticks: u64::MAX,
             shift,
             reserved: 0,
         })

@@ -1,112 +1,277 @@
-//! Charges a packet to the buckets that its limit names.
+//! Charges a packet to the buckets that its limit, its group and its link name.
 
+use aya_ebpf::{bindings::__sk_buff, programs::TcContext};
 use throttle_common::{
-    abi::{Binding, Buckets, Direction, Host, Limit},
-    address::Address,
-    bucket::{self, Ask, Clock},
+    abi::{Binding, Buckets, CommonBuckets, Direction, Host, Limit},
+    bucket::{self, Account, Clock, Excess, Levels, Load, Outcome, Refused},
     cell::{AtomicWord, Cell},
     packet::Wire,
-    verdict::{Level, Reason},
+    verdict::{Level, Reason, Verdict},
 };
 
 use crate::{
+    binding::{self, Novelty},
     clock::KernelClock,
-    tables::{common, counters},
+    seen::Seen,
+    tables::{common, counters, hosts, limits},
+    treat::treat,
 };
 
-/// One packet and what it is charged to.
-pub(crate) struct Charge<'a> {
-    /// The limit.
-    pub(crate) limit: &'a Limit,
-    /// The limit's slot.
-    pub(crate) slot: u32,
-    /// The host, or `None` when the host table has no room for it.
-    pub(crate) host: Option<&'a Host>,
-    /// The host's address.
-    pub(crate) address: Address,
-    /// Which way the packet goes.
-    pub(crate) direction: Direction,
-    /// Whether the limit has just replaced another one of this host.
-    pub(crate) changed: bool,
-    /// The packet's size.
-    pub(crate) wire: Wire,
+/// Where a packet is charged.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// The host's way, or the number of an overflow bucket for hosts that have none.
+    pub(crate) number: u32,
+    /// Whether the host has a way.
+    pub(crate) has_way: bool,
+    /// Whether the limit is new to the host.
+    pub(crate) novelty: Novelty,
+    /// Whether the packet can be delayed.
+    pub(crate) can_pace: bool,
+    /// Bank of the policy in force.
+    pub(crate) bank: u32,
 }
 
-/// The buckets a packet is charged to.
-struct Account<'a> {
-    bytes_tat: &'a Cell,
-    packets_tat: &'a Cell,
-    level: Level,
-    changed: bool,
-    /// Picks the rounding of the packet's cost; see `Rate::cost`.
-    phase: u64,
+impl Place {
+    const HAS_WAY: u32 = 32;
+    const CAN_PACE: u32 = 33;
+    const BANK: u32 = 34;
+    const NOVELTY: u32 = 40;
+
+    #[inline(always)]
+    fn to_word(self) -> u64 {
+        u64::from(self.number)
+            | u64::from(self.has_way) << Self::HAS_WAY
+            | u64::from(self.can_pace) << Self::CAN_PACE
+            | u64::from(self.bank) << Self::BANK
+            | (self.novelty as u64) << Self::NOVELTY
+    }
+
+    #[inline(always)]
+    fn from_word(word: u64) -> Self {
+        let bit = |at: u32| word >> at & 1 != 0;
+        Self {
+            number: word as u32,
+            has_way: bit(Self::HAS_WAY),
+            novelty: Novelty::from_number(word >> Self::NOVELTY),
+            can_pace: bit(Self::CAN_PACE),
+            bank: (word >> Self::BANK) as u32 & 1,
+        }
+    }
 }
 
-/// Charges the packet, counts it, and says why it passes or is refused.
-///
-/// `None` when the common buckets that the limit names do not exist.
+/// Charges the packet under the limit in a slot and to the link of a row, counts it, and treats it as
+/// its limit's action says; returns the reason it passes or is refused for.
 #[inline(always)]
-pub(crate) fn charge(charge: &Charge<'_>) -> Option<Reason> {
-    let Charge { limit, direction, wire, .. } = *charge;
-    let account = account(charge)?;
+pub(crate) fn charge(
+    ctx: &TcContext,
+    seen: &Seen,
+    (slot, row): (u32, u32),
+    place: Place,
+) -> Reason {
+    let limits = u64::from(slot) | u64::from(row) << 32;
+    Reason::from_number(throttle_charge(ctx.skb.skb, seen, limits, place.to_word()))
+}
+
+/// [`charge`] as a global function; see [`Seen`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn throttle_charge(
+    skb: *mut __sk_buff,
+    seen: *const Seen,
+    limits: u64,
+    place: u64,
+) -> u32 {
+    // SAFETY: the verifier sees to it that a pointer which is not null is valid.
+    let Some(seen) = (unsafe { seen.as_ref() }) else { return Reason::Internal as u32 };
+    let (slot, row) = (limits as u32, (limits >> 32) as u32);
+    let place = Place::from_word(place);
+    match admit(seen, slot, row, &place) {
+        Some(verdict) => {
+            treat(&TcContext::new(skb), seen.network_offset(), seen.version(), &verdict) as u32
+        }
+        None => Reason::Internal as u32,
+    }
+}
+
+/// Charges a packet of a host that no limit holds to its link, given by its row; returns the reason it
+/// passes or is refused for.
+#[inline(always)]
+pub(crate) fn charge_link(seen: &Seen, row: u32, bank: u32) -> Reason {
+    Reason::from_number(throttle_charge_link(seen, row, bank))
+}
+
+/// [`charge_link`] as a global function; see [`Seen`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn throttle_charge_link(seen: *const Seen, row: u32, bank: u32) -> u32 {
+    // SAFETY: the verifier sees to it that a pointer which is not null is valid.
+    let Some(seen) = (unsafe { seen.as_ref() }) else { return Reason::Internal as u32 };
+    link_alone(row, seen.direction(), bank, seen.wire()).unwrap_or(Reason::Internal) as u32
+}
+
+#[inline(always)]
+fn link_alone(row: u32, direction: Direction, bank: u32, wire: Wire) -> Option<Reason> {
     let clock = KernelClock::read();
-    let rates = &limit.rates[direction as usize];
-    if account.changed {
-        let now = clock.precise();
-        bucket::clamp(account.bytes_tat, now, rates.bytes.burst_ticks);
-        bucket::clamp(account.packets_tat, now, rates.packets.burst_ticks);
+    let link = parent(row, direction, bank, &clock)?;
+    let phase = link.bytes_tat.load() ^ link.packets_tat.load();
+    let outcome = bucket::admit_alone(&clock, &link, Load { direction, wire, phase });
+    Some(match outcome.refused {
+        Some(Refused::HostPackets) => Reason::LinkPackets,
+        Some(_) => Reason::LinkBytes,
+        None if outcome.excess.is_none() => Reason::NoLimit,
+        None => Reason::Observed,
+    })
+}
+
+/// Charges and counts the packet, and says what becomes of it.
+///
+/// `None` when a limit, a host or buckets that a number names do not exist.
+#[inline(always)]
+fn admit(seen: &Seen, slot: u32, row: u32, place: &Place) -> Option<Verdict> {
+    let (direction, wire) = (seen.direction(), seen.wire());
+    let limit = limits::get(slot)?;
+    let host = if place.has_way { Some(hosts::in_way(place.number)?) } else { None };
+    let clock = KernelClock::read();
+    let (account, level) = leaf((limit, slot), direction, place, host, &clock)?;
+    let phase = account.bytes_tat.load() ^ account.packets_tat.load();
+    let load = Load { direction, wire, phase };
+    let has_parents = limit.group | row != Limit::NO_ROW;
+    let outcome = if has_parents {
+        let group = parent(limit.group, direction, place.bank, &clock)?;
+        let link = parent(row, direction, place.bank, &clock)?;
+        bucket::admit(&clock, &Levels { host: account, group, link }, load)
+    } else {
+        bucket::admit_alone(&clock, &account, load)
+    };
+    let passed = outcome.refused.is_none() && !outcome.excess.is_of(Excess::HOST);
+    if let Some(host) = host {
+        counters::add_host(host.direction(direction), passed, wire, clock.coarse_ns());
     }
-    let bytes_cost = rates.bytes.cost(wire.bytes, account.phase);
-    let packets_cost = rates.packets.cost(wire.packets, account.phase);
-    let outcome = bucket::admit(
-        &clock,
-        &Ask { tat: account.bytes_tat, rate: &rates.bytes, cost: bytes_cost },
-        &Ask { tat: account.packets_tat, rate: &rates.packets, cost: packets_cost },
-    );
-    if let Some(host) = charge.host {
-        counters::add_host(host.direction(direction), outcome.is_ok(), wire, clock.coarse_ns());
+    counters::add_limit(limit.index, direction, passed, wire);
+    if limit.group != Limit::NO_ROW {
+        count_group(limit.group, direction, &outcome, wire);
     }
-    counters::add_limit(limit.index, direction, outcome.is_ok(), wire);
-    Some(account.level.reason(outcome))
+    Some(Verdict::of(limit, direction, level, &outcome, place.can_pace))
+}
+
+/// What another level refuses is not the group's.
+#[inline(always)]
+fn count_group(index: u32, direction: Direction, outcome: &Outcome, wire: Wire) {
+    let is_excess = match outcome.refused {
+        None => outcome.excess.is_of(Excess::GROUP),
+        Some(Refused::GroupBytes | Refused::GroupPackets) => true,
+        Some(
+            Refused::HostBytes | Refused::HostPackets | Refused::LinkBytes | Refused::LinkPackets,
+        ) => return,
+    };
+    counters::add_limit(index, direction, !is_excess, wire);
 }
 
 /// Picks the buckets: the prefix's own where it shares them, else the host's, else overflow buckets.
 #[inline(always)]
-fn account<'a>(charge: &Charge<'a>) -> Option<Account<'a>> {
-    let Charge { limit, slot, direction, .. } = *charge;
+fn leaf<'a>(
+    (limit, slot): (&'a Limit, u32),
+    direction: Direction,
+    place: &Place,
+    host: Option<&'a Host>,
+    clock: &KernelClock,
+) -> Option<(Account<'a, Cell>, Level)> {
     if limit.has(Limit::SHARED) {
-        let shared = common::shared(limit.index)?;
-        let own = shared.direction(direction);
-        let account = pick(limit, &shared.up.buckets, &own.buckets, Level::Shared);
-        // The bucket outlives the binding of each host: only the first packet under another limit
-        // clamps it.
-        let changed = Binding::from_word(own.binding.load()).slot != slot;
-        if changed {
-            own.binding.store(Binding::new(0, Some(slot)).to_word());
-        }
-        return Some(Account { changed, ..account });
+        let common = common::shared(limit.index)?;
+        return Some((common_account(limit, slot, common, direction, clock), Level::Shared));
     }
-    if let Some(host) = charge.host {
-        let own = host.direction(direction);
-        let account = pick(limit, &host.up.buckets, &own.buckets, Level::Host);
-        let phase = own.passed_packets.load();
-        return Some(Account { changed: charge.changed, phase, ..account });
-    }
-    let overflow = common::overflow(&charge.address, slot)?;
-    let own = overflow.direction(direction);
-    Some(pick(limit, &overflow.up.buckets, &own.buckets, Level::Overflow))
+    let Some(host) = host else {
+        let common = overflow(limit, slot, direction, place.number, clock)?;
+        return Some((common_account(limit, slot, common, direction, clock), Level::Overflow));
+    };
+    let bucket = |flag| &host.direction(own_or_up(limit, flag, direction)).buckets;
+    let account = account(limit, bucket(Limit::TOTAL_BYTES), bucket(Limit::TOTAL_PACKETS));
+    renew(&account, direction, place.novelty, clock);
+    Some((account, Level::Host))
 }
 
-/// Picks one bucket of each kind: that of `up` where a limit holds both directions together.
+/// The buckets of a host that has no way: one of many, by the host's hash, or that of the limit where
+/// another limit still has a debt there, which may last far longer than one of this limit.
 #[inline(always)]
-fn pick<'a>(limit: &Limit, up: &'a Buckets, own: &'a Buckets, level: Level) -> Account<'a> {
-    let bytes = if limit.has(Limit::TOTAL_BYTES) { up } else { own };
-    let packets = if limit.has(Limit::TOTAL_PACKETS) { up } else { own };
-    Account {
-        bytes_tat: &bytes.bytes_tat,
-        packets_tat: &packets.packets_tat,
-        level,
-        changed: false,
-        phase: bytes.bytes_tat.load(),
+fn overflow(
+    limit: &Limit,
+    slot: u32,
+    direction: Direction,
+    number: u32,
+    clock: &KernelClock,
+) -> Option<&'static CommonBuckets> {
+    let hashed = common::overflow(number)?;
+    let own = hashed.direction(direction);
+    let owner = Binding::from_word(own.binding.load());
+    let owes = |tat: &Cell| bucket::debt(tat.load(), clock.coarse()) > 0;
+    let is_taken =
+        owner.slot != slot && (owes(&own.buckets.bytes_tat) || owes(&own.buckets.packets_tat));
+    if is_taken { common::shared(limit.index) } else { Some(hashed) }
+}
+
+/// The account of a group or a link, given by its row; one without rates when it is not limited.
+/// `None` when what the row names does not exist.
+#[inline(always)]
+fn parent<'a>(
+    row: u32,
+    direction: Direction,
+    bank: u32,
+    clock: &KernelClock,
+) -> Option<Account<'a, Cell>> {
+    let common = common::shared(row)?;
+    let slot = common.direction(direction).slot(bank);
+    Some(common_account(limits::get(slot)?, slot, common, direction, clock))
+}
+
+/// An account with buckets that many hosts are charged to. They outlive the binding of each host:
+/// the first packet under another limit clamps them.
+#[inline(always)]
+fn common_account<'a>(
+    limit: &'a Limit,
+    slot: u32,
+    common: &'a CommonBuckets,
+    direction: Direction,
+    clock: &KernelClock,
+) -> Account<'a, Cell> {
+    let own = common.direction(direction);
+    let bucket = |flag| &common.direction(own_or_up(limit, flag, direction)).buckets;
+    let account = account(limit, bucket(Limit::TOTAL_BYTES), bucket(Limit::TOTAL_PACKETS));
+    let (found, now) = (own.binding.load(), Binding { generation: 1, slot });
+    if found != now.to_word() {
+        let novelty = binding::remember(&own.binding, found, now);
+        renew(&account, direction, novelty, clock);
+    }
+    account
+}
+
+/// The direction whose bucket is charged: `Up` for both where the limit has a total, by `flag`.
+#[inline(always)]
+fn own_or_up(limit: &Limit, flag: u32, direction: Direction) -> Direction {
+    let has_no_total = !(limit.flags >> flag.trailing_zeros());
+    Direction::from_parity(direction as u32 & has_no_total)
+}
+
+#[inline(always)]
+fn account<'a>(limit: &'a Limit, bytes: &'a Buckets, packets: &'a Buckets) -> Account<'a, Cell> {
+    Account { limit, bytes_tat: &bytes.bytes_tat, packets_tat: &packets.packets_tat }
+}
+
+/// Cuts the debt to the burst of a limit that is new to the buckets, and grants what it grants once.
+#[inline(always)]
+fn renew(account: &Account<'_, Cell>, direction: Direction, novelty: Novelty, clock: &KernelClock) {
+    if novelty == Novelty::Known {
+        return;
+    }
+    let Account { limit, bytes_tat, packets_tat } = account;
+    let rates = &limit.rates[direction as usize];
+    let now = clock.precise();
+    if novelty == Novelty::Successor {
+        bucket::clamp(*bytes_tat, now, rates.bytes.burst_ticks);
+        bucket::clamp(*packets_tat, now, rates.packets.burst_ticks);
+    }
+    let one_time_ticks = limit.one_time_ticks[direction as usize];
+    if one_time_ticks != 0 {
+        bucket::grant(*bytes_tat, now, one_time_ticks);
     }
 }

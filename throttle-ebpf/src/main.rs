@@ -1,7 +1,9 @@
 //! The TC classifier: per-IP token buckets in BPF maps.
 //!
-//! [`path`] is the way of a packet on one screen; [`binding`] finds its limit, [`charge`] charges it. [`tables`] holds the maps behind typed accessors,
-//! [`skb`] and [`clock`] the kernel's side of the traits that `throttle_common` computes with.
+//! [`path`] is the way of a packet on one screen; [`seen`] reads it, [`binding`] finds its limit,
+//! [`charge`] charges it, [`treat`] does to it what its limit's action says. [`tables`] holds the maps behind typed
+//! accessors, [`skb`] and [`clock`] the kernel's side of the traits that `throttle_common` computes
+//! with.
 
 #![no_std]
 #![no_main]
@@ -10,8 +12,10 @@ mod binding;
 mod charge;
 mod clock;
 mod path;
+mod seen;
 mod skb;
 mod tables;
+mod treat;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
 use throttle_common::abi::Hook;

@@ -10,7 +10,7 @@ use throttle_tests::bars::Reading;
 use throttle_tests::lab::Lab;
 use throttle_tests::promise::{self, Precision};
 use throttle_tests::router::End;
-use throttle_tests::traffic::{Case, GBIT, MBIT, scaled};
+use throttle_tests::traffic::{Case, GBIT, MBIT};
 use throttle_tests::{interrupt, table};
 
 /// Benchmark of the accuracy of limits, in throw-away network namespaces; needs root.
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 
 fn bench(options: &Options) -> Result<ExitCode> {
     let readings = measure(options)?;
-    print(&readings);
+    println!("{}", table::readings(&readings));
     let missed = readings.iter().filter(|reading| !reading.holds()).count();
     println!("{} rows, {missed} missed", readings.len());
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -87,21 +87,4 @@ fn rows(lab: &Lab, seconds: u32) -> Vec<Row<'_>> {
 
 fn pairs<A: Copy, B: Copy>(first: [A; 2], second: [B; 2]) -> impl Iterator<Item = (A, B)> {
     first.into_iter().flat_map(move |a| second.map(|b| (a, b)))
-}
-
-fn print(readings: &[Reading]) {
-    let header = ["what", "limit", "measured", "of the limit", "bar", "", "note"];
-    let mut table = table::markdown(&header, 1);
-    for reading in readings {
-        table.add_row([
-            reading.what.clone(),
-            scaled(reading.limit, reading.unit),
-            scaled(reading.measured, reading.unit),
-            format!("{:.2} %", reading.percent()),
-            reading.bar.to_string(),
-            if reading.holds() { "ok" } else { "MISS" }.into(),
-            reading.note.clone(),
-        ]);
-    }
-    println!("{table}");
 }

@@ -2,12 +2,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use ipnet::IpNet;
-
 use crate::{
-    datapath::{Change, Counters, Datapath, HostState, LinkStatus, Options},
-    error::{Error, Result},
-    policy::Limit,
+    datapath::{Applied, Change, Counters, Datapath, HostState, LinkStatus, Options},
+    error::{Error, Kind, Result},
+    policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
 };
 
 /// What enforces limits: the kernel in earnest, a table in tests.
@@ -24,14 +22,39 @@ pub trait Engine: Send {
     /// All limits, sorted.
     fn limits(&self) -> Vec<Limit>;
 
-    /// The limit of exactly this prefix.
-    fn limit(&self, prefix: &IpNet) -> Option<Limit>;
+    /// Length of the IPv6 prefix that counts as one host.
+    fn ipv6_host_prefix(&self) -> u8;
 
-    /// Sets the limit of a prefix.
+    /// The limit of exactly this key.
+    fn limit(&self, key: &LimitKey) -> Option<Limit>;
+
+    /// Sets the limit of a key; a group that it names must exist.
     fn set_limit(&mut self, limit: &Limit) -> Result<Change>;
 
-    /// Deletes the limit of a prefix; `false` when there was none.
-    fn delete_limit(&mut self, prefix: &IpNet) -> Result<bool>;
+    /// Deletes the limit of a key; `false` when there was none.
+    fn delete_limit(&mut self, key: &LimitKey) -> Result<bool>;
+
+    /// All groups, sorted.
+    fn groups(&self) -> Vec<Group>;
+
+    /// The group of this name.
+    fn group(&self, name: &GroupName) -> Option<Group>;
+
+    /// Sets the group of a name.
+    fn set_group(&mut self, group: &Group) -> Result<Change>;
+
+    /// Deletes the group of a name; `false` when there was none, refused while limits name it.
+    fn delete_group(&mut self, name: &GroupName) -> Result<bool>;
+
+    /// The limit of a link; `None` when it is not attached.
+    fn link_limit(&self, interface: &str) -> Option<LinkLimit>;
+
+    /// Sets the limit of a link, which must be attached.
+    fn set_link_limit(&mut self, interface: &str, limit: &LinkLimit) -> Result<Change>;
+
+    /// Puts a whole policy in force at one instant; what it lacks is deleted, and the limits of links
+    /// that it does not name are lifted.
+    fn apply(&mut self, policy: &Policy) -> Result<Applied>;
 
     /// Reads every counter that is not per host.
     fn counters(&self) -> Result<Counters>;
@@ -41,6 +64,9 @@ pub trait Engine: Send {
 
     /// Reads all hosts.
     fn hosts(&self) -> Result<Vec<HostState>>;
+
+    /// Reads the bytes that passed of every host, up and down, one host after the other.
+    fn host_bytes(&self, each: &mut dyn FnMut(IpAddr, [u64; 2])) -> Result<()>;
 
     /// Forgets hosts that traffic has made and that have been idle for `idle`; returns how many.
     fn expire_hosts(&mut self, idle: Duration) -> Result<usize>;
@@ -70,16 +96,48 @@ impl Engine for Kernel {
         self.datapath.limits()
     }
 
-    fn limit(&self, prefix: &IpNet) -> Option<Limit> {
-        self.datapath.limit(prefix)
+    fn ipv6_host_prefix(&self) -> u8 {
+        self.datapath.ipv6_host_prefix()
+    }
+
+    fn limit(&self, key: &LimitKey) -> Option<Limit> {
+        self.datapath.limit(key)
     }
 
     fn set_limit(&mut self, limit: &Limit) -> Result<Change> {
         self.datapath.set_limit(limit)
     }
 
-    fn delete_limit(&mut self, prefix: &IpNet) -> Result<bool> {
-        self.datapath.delete_limit(prefix)
+    fn delete_limit(&mut self, key: &LimitKey) -> Result<bool> {
+        self.datapath.delete_limit(key)
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        self.datapath.groups()
+    }
+
+    fn group(&self, name: &GroupName) -> Option<Group> {
+        self.datapath.group(name)
+    }
+
+    fn set_group(&mut self, group: &Group) -> Result<Change> {
+        self.datapath.set_group(group)
+    }
+
+    fn delete_group(&mut self, name: &GroupName) -> Result<bool> {
+        self.datapath.delete_group(name)
+    }
+
+    fn link_limit(&self, interface: &str) -> Option<LinkLimit> {
+        self.datapath.link_limit(interface)
+    }
+
+    fn set_link_limit(&mut self, interface: &str, limit: &LinkLimit) -> Result<Change> {
+        self.datapath.set_link_limit(interface, limit)
+    }
+
+    fn apply(&mut self, policy: &Policy) -> Result<Applied> {
+        self.datapath.apply(policy)
     }
 
     fn counters(&self) -> Result<Counters> {
@@ -94,6 +152,11 @@ impl Engine for Kernel {
         self.datapath.hosts()
     }
 
+    fn host_bytes(&self, each: &mut dyn FnMut(IpAddr, [u64; 2])) -> Result<()> {
+        self.datapath.host_bytes(each);
+        Ok(())
+    }
+
     fn expire_hosts(&mut self, idle: Duration) -> Result<usize> {
         self.datapath.expire_hosts(idle)
     }
@@ -103,6 +166,23 @@ impl Engine for Kernel {
         drop(datapath);
         Datapath::remove(&options)
     }
+}
+
+/// The policy in force; links that are not limited are left out.
+#[must_use]
+pub fn policy_in_force(engine: &dyn Engine) -> Policy {
+    let interfaces = engine.links().into_iter().filter_map(|link| link.interface);
+    let limited = interfaces.filter_map(|interface| {
+        let limit = engine.link_limit(&interface)?;
+        (limit != LinkLimit::default()).then_some((interface, limit))
+    });
+    Policy { limits: engine.limits(), groups: engine.groups(), links: limited.collect() }
+}
+
+/// The error of naming a link that there is not.
+#[must_use]
+pub fn no_link(interface: &str, links: &[LinkStatus]) -> Error {
+    not_attached(interface, links).with_kind(Kind::NotFound)
 }
 
 /// The error of detaching from an interface that was not attached.

@@ -2,23 +2,26 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use ipnet::IpNet;
 use throttle_common::{abi::Side, verdict::Reason};
 
-use super::Engine;
+use super::{Engine, no_link};
 use crate::{
     datapath::{
-        Change, Counters, HookKind, HostState, LimitCounters, LinkCounters, LinkStatus, Tally,
-        Usage,
+        Applied, Change, Counters, GroupCounters, HookKind, HostState, LimitCounters, LinkCounters,
+        LinkStatus, Tally, Usage,
     },
     error::Result,
-    policy::Limit,
+    policy::{DEFAULT_IPV6_HOST_PREFIX, Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
 };
 
-/// Two links, one host at 10.0.0.7, and the limits that are set.
+/// Two links, one host at 10.0.0.7, and the policy that is set.
 pub(crate) struct FakeEngine {
     links: Vec<LinkStatus>,
-    limits: BTreeMap<IpNet, Limit>,
+    limits: BTreeMap<LimitKey, Limit>,
+    groups: BTreeMap<GroupName, Group>,
+    link_limits: BTreeMap<String, LinkLimit>,
+    /// Packets of each reason, link and direction.
+    pub(crate) packets: u64,
 }
 
 impl FakeEngine {
@@ -28,14 +31,27 @@ impl FakeEngine {
             ifindex,
             side: Side::Far,
             hook: HookKind::Tcx,
+            pace_ready: None,
         };
-        Self { links: vec![link("eth1", 1), link("eth2", 2)], limits: BTreeMap::new() }
+        Self {
+            links: vec![link("eth1", 1), link("eth2", 2)],
+            limits: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            link_limits: BTreeMap::new(),
+            packets: 1,
+        }
     }
 }
 
 impl Engine for FakeEngine {
+    /// No link has fq.
     fn links(&self) -> Vec<LinkStatus> {
-        self.links.clone()
+        let paces = self.limits.values().any(|limit| limit.action.paces());
+        let mut links = self.links.clone();
+        for link in &mut links {
+            link.pace_ready = paces.then_some(false);
+        }
+        links
     }
 
     fn detach(&mut self, interface: &str) -> Result<bool> {
@@ -44,38 +60,100 @@ impl Engine for FakeEngine {
         Ok(self.links.len() < before)
     }
 
+    fn ipv6_host_prefix(&self) -> u8 {
+        DEFAULT_IPV6_HOST_PREFIX
+    }
+
     fn limits(&self) -> Vec<Limit> {
         self.limits.values().cloned().collect()
     }
 
-    fn limit(&self, prefix: &IpNet) -> Option<Limit> {
-        self.limits.get(prefix).cloned()
+    fn limit(&self, key: &LimitKey) -> Option<Limit> {
+        self.limits.get(key).cloned()
     }
 
     fn set_limit(&mut self, limit: &Limit) -> Result<Change> {
-        Ok(match self.limits.insert(limit.prefix, limit.clone()) {
-            None => Change::Created,
-            Some(before) if before == *limit => Change::Unchanged,
-            Some(_) => Change::Replaced,
-        })
+        if let Some(group) = limit.group.as_ref().filter(|name| !self.groups.contains_key(name)) {
+            return Err(group.unknown());
+        }
+        Ok(set(&mut self.limits, limit.key(), limit))
     }
 
-    fn delete_limit(&mut self, prefix: &IpNet) -> Result<bool> {
-        Ok(self.limits.remove(prefix).is_some())
+    fn delete_limit(&mut self, key: &LimitKey) -> Result<bool> {
+        Ok(self.limits.remove(key).is_some())
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        self.groups.values().cloned().collect()
+    }
+
+    fn group(&self, name: &GroupName) -> Option<Group> {
+        self.groups.get(name).cloned()
+    }
+
+    fn set_group(&mut self, group: &Group) -> Result<Change> {
+        Ok(set(&mut self.groups, group.name.clone(), group))
+    }
+
+    fn delete_group(&mut self, name: &GroupName) -> Result<bool> {
+        let members = self.limits.values().filter(|limit| limit.group.as_ref() == Some(name));
+        let members: Vec<_> = members.map(Limit::key).collect();
+        if !members.is_empty() {
+            return Err(name.in_use(&members));
+        }
+        Ok(self.groups.remove(name).is_some())
+    }
+
+    fn link_limit(&self, interface: &str) -> Option<LinkLimit> {
+        let mut links = self.links.iter();
+        links.find(|link| link.interface.as_deref() == Some(interface))?;
+        Some(self.link_limits.get(interface).cloned().unwrap_or_default())
+    }
+
+    fn set_link_limit(&mut self, interface: &str, limit: &LinkLimit) -> Result<Change> {
+        match self.link_limit(interface) {
+            None => return Err(no_link(interface, &self.links)),
+            Some(before) if before == *limit => return Ok(Change::Unchanged),
+            Some(_) => {}
+        }
+        Ok(set(&mut self.link_limits, interface.to_owned(), limit))
+    }
+
+    fn apply(&mut self, policy: &Policy) -> Result<Applied> {
+        let missing = policy.links.keys().find(|interface| self.link_limit(interface).is_none());
+        if let Some(interface) = missing {
+            return Err(no_link(interface, &self.links));
+        }
+        let limits = policy.limits.iter().map(|limit| (limit.key(), limit.clone())).collect();
+        let groups =
+            policy.groups.iter().map(|group| (group.name.clone(), group.clone())).collect();
+        let (limits_set, limits_deleted) = differences(&self.limits, &limits);
+        let (groups_set, groups_deleted) = differences(&self.groups, &groups);
+        let (links_set, links_lifted) = differences(&self.link_limits, &policy.links);
+        (self.limits, self.groups) = (limits, groups);
+        self.link_limits = policy.links.clone();
+        let links_set = links_set + links_lifted;
+        Ok(Applied { limits_set, limits_deleted, groups_set, groups_deleted, links_set })
     }
 
     fn counters(&self) -> Result<Counters> {
-        let tallies = [Tally { packets: 1, bytes: 100 }; Reason::COUNT];
+        let tally = Tally { packets: self.packets, bytes: self.packets * 100 };
+        let tallies = [tally; Reason::COUNT];
         let of_link =
             |link: &LinkStatus| LinkCounters { link: link.clone(), up: tallies, down: tallies };
-        let of_limit = |prefix: &IpNet| LimitCounters {
-            prefix: *prefix,
-            up: Usage::default(),
-            down: Usage::default(),
+        let none = Usage::default();
+        let of_limit = |key: &LimitKey| LimitCounters {
+            prefix: key.prefix,
+            matches: key.matches,
+            up: none,
+            down: none,
         };
+        let of_group =
+            |name: &GroupName| GroupCounters { name: name.clone(), up: none, down: none };
         Ok(Counters {
             links: self.links.iter().map(of_link).collect(),
             limits: self.limits.keys().map(of_limit).collect(),
+            groups: self.groups.keys().map(of_group).collect(),
             hosts_tracked: 1,
             hosts_capacity: 2,
         })
@@ -89,10 +167,18 @@ impl Engine for FakeEngine {
         Ok(vec![HostState {
             address: IpAddr::from([10, 0, 0, 7]),
             limit: None,
+            group: None,
             up: Usage::default(),
             down: Usage { wait_ns: 9, ..Usage::default() },
             idle_ns: Some(500_000_000),
         }])
+    }
+
+    fn host_bytes(&self, each: &mut dyn FnMut(IpAddr, [u64; 2])) -> Result<()> {
+        for host in self.hosts()? {
+            each(host.address, [host.up.passed.bytes, host.down.passed.bytes]);
+        }
+        Ok(())
     }
 
     fn expire_hosts(&mut self, _idle: Duration) -> Result<usize> {
@@ -102,4 +188,21 @@ impl Engine for FakeEngine {
     fn remove(self: Box<Self>) -> Result<bool> {
         Ok(true)
     }
+}
+
+fn set<K: Ord, V: Clone + PartialEq>(table: &mut BTreeMap<K, V>, key: K, value: &V) -> Change {
+    match table.insert(key, value.clone()) {
+        None => Change::Created,
+        Some(before) if before == *value => Change::Unchanged,
+        Some(_) => Change::Replaced,
+    }
+}
+
+/// How many entries are new or changed, and how many are gone.
+fn differences<K: Ord, V: PartialEq>(
+    before: &BTreeMap<K, V>,
+    after: &BTreeMap<K, V>,
+) -> (usize, usize) {
+    let set = after.iter().filter(|(key, value)| before.get(key) != Some(value)).count();
+    (set, before.keys().filter(|key| !after.contains_key(key)).count())
 }

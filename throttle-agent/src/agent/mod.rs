@@ -1,5 +1,6 @@
 //! The long-running process: owns the datapath, answers the control socket, samples counters.
 
+mod advice;
 mod engine;
 mod log;
 mod netns;
@@ -8,11 +9,13 @@ mod serve;
 mod shared;
 mod start;
 
-pub use engine::{Engine, Kernel, not_attached};
+pub use advice::{pace_warnings, status_warnings};
+pub use engine::{Engine, Kernel, no_link, not_attached, policy_in_force};
 pub use log::KernelLog;
 pub use netns::NetnsName;
 pub use privileges::check as check_privileges;
 pub use serve::run;
+pub(crate) use shared::blocking;
 pub use shared::{Agent, Info};
 pub use start::{LinkSpec, RunOptions};
 

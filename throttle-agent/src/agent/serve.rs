@@ -23,7 +23,7 @@ use crate::{
 const HOST_IDLE: Duration = Duration::from_secs(300);
 
 /// How often idle hosts are looked for.
-const EXPIRY_PERIOD: Duration = Duration::from_secs(10);
+const EXPIRY_PERIOD: Duration = Duration::from_secs(2);
 
 /// The datapath is one lock: more threads than this would only wait for it.
 const BLOCKING_THREADS: usize = 4;

@@ -132,7 +132,11 @@ fn stopping() -> Error {
     Error::not_running("the agent is about to exit")
 }
 
-async fn blocking<T: Send + 'static>(
+/// Runs `work` off the event loop.
+///
+/// # Errors
+/// That of `work`.
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     task::spawn_blocking(work).await.doing(Kind::Failed, || "working on the datapath")?

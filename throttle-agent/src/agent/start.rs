@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub max_hosts: u32,
     /// Capacity of the limit table, in limits.
     pub max_limits: u32,
+    /// Length of the IPv6 prefix that counts as one host.
+    pub ipv6_host_prefix: u8,
     /// Messages of the eBPF program to log.
     pub kernel_log: Option<KernelLog>,
     /// Whether to detach everything at the end.
@@ -52,6 +54,7 @@ impl RunOptions {
             hook: self.hook,
             max_hosts: self.max_hosts,
             max_limits: self.max_limits,
+            ipv6_host_prefix: self.ipv6_host_prefix,
             kernel_log: self.kernel_log.map(Into::into),
         }
     }

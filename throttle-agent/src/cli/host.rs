@@ -1,11 +1,9 @@
 //! `host`.
 
-use std::net::IpAddr;
-
 use clap::Subcommand;
 
 use super::values::host;
-use crate::telemetry::HostSort;
+use crate::{policy::TypedPrefix, telemetry::HostSort};
 
 /// What to show of hosts.
 #[derive(Debug, Subcommand)]
@@ -16,9 +14,9 @@ Examples:
   throttle-agent host show 10.0.0.7
   throttle-agent host show 2001:db8::7 --json | jq .down.bits_per_second")]
     Show {
-        /// The host's address; of IPv6, any address in its /64
+        /// The host's address; of IPv6, any address in its host prefix
         #[arg(value_parser = host, value_name = "IP")]
-        address: IpAddr,
+        address: TypedPrefix,
     },
     /// Show hosts, largest first
     #[command(after_help = "\

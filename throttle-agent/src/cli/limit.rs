@@ -1,89 +1,98 @@
 //! `limit`.
 
 use clap::{Args, Subcommand};
-use ipnet::IpNet;
-use throttle_common::units::{BitRate, PacketsPerSecond};
+use throttle_common::units::Size;
 
-use super::values::{packet_burst, packet_rate, prefix};
+use super::{
+    rates::{RateArgs, RatesRequests, UNITS},
+    values::prefix,
+};
 use crate::{
-    error::{Error, Result},
-    policy::{Action, Burst, LimitRequest, RatesRequest, Scope},
+    error::Result,
+    policy::{Action, GroupName, LimitRequest, Match, Scope, TypedPrefix},
 };
 
 /// What to do with limits.
 #[derive(Debug, Subcommand)]
 pub enum LimitCommand {
     /// Set the limit of a prefix, replacing the one it had
-    Set(LimitSetArgs),
+    Set(Box<LimitSetArgs>),
     /// Delete the limit of a prefix
-    #[command(after_help = "Example:\n  throttle-agent limit del 10.0.0.0/24")]
-    Del {
-        /// The prefix that the limit was set for
-        #[arg(value_parser = prefix)]
-        prefix: IpNet,
-    },
+    #[command(after_help = "\
+Examples:
+  throttle-agent limit del 10.0.0.0/24
+  throttle-agent limit del 10.0.0.0/8 --match peer")]
+    Del(LimitName),
     /// Show the limit of a prefix
-    #[command(after_help = "Example:\n  throttle-agent limit show 10.0.0.0/24 --json")]
-    Show {
-        /// The prefix that the limit was set for
-        #[arg(value_parser = prefix)]
-        prefix: IpNet,
-    },
+    #[command(after_help = "\
+Examples:
+  throttle-agent limit show 10.0.0.0/24 --json
+  throttle-agent limit show 10.0.0.0/8 --match peer")]
+    Show(LimitName),
     /// Show all limits
+    #[command(after_help = "Example:\n  throttle-agent limit list --json | jq .[].prefix")]
     List,
+}
+
+/// Which limit.
+#[derive(Debug, Clone, Args)]
+pub struct LimitName {
+    /// The prefix that the limit was set for
+    #[arg(value_parser = prefix)]
+    pub prefix: TypedPrefix,
+    /// Whose address the prefix is compared with
+    #[arg(long = "match", value_enum, value_name = "WHOSE", default_value_t)]
+    pub matches: Match,
 }
 
 /// A limit as it is typed.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   throttle-agent limit set 10.0.0.0/24 --down 10mbit --up 2mbit
   throttle-agent limit set 10.0.0.7 --total 5mbit --burst 250ms
   throttle-agent limit set 2001:db8::/48 --scope shared --down 1gbit
-  throttle-agent limit set 0.0.0.0/0 --up-pps 2kpps
+  throttle-agent limit set 0.0.0.0/0 --up-pps 2kpps --packet-unit 1500b
+  throttle-agent limit set 10.0.0.0/24 --down 1mib/100ms --one-time-burst 50mib --group acme
+  throttle-agent limit set 10.0.0.0/24 --down 10mbit --action pace:20ms
+  throttle-agent limit set 192.0.2.0/24 --match peer --action pass
 
-Rates: bit kbit mbit gbit tbit (bits), bps kbps mbps gbps (BYTES per second).
-Sizes: b kb mb gb or kib mib gib (1024). Times: us ms s. Packets: pps kpps mpps.
-The longest prefix that holds a host is the one that counts.")]
+Actions, for packets that a limit has no room for:
+  drop        drop them
+  ecn         drop them; from half of the burst on, mark those of willing senders (CE)
+  dscp:CLASS  let them pass in another class of service: cs0 to cs7, af11 to af43, ef, va, le, 0 to 63
+  mark:N      let them pass with this mark (skb mark), for other programs to act on
+  pace        let them wait in fq until they conform, at most as long as the burst lasts; only
+              where packets leave by a link: --down of a far link, --up of a near one
+  pace:TIME   the same, and mark willing senders (CE) that would wait longer than this
+  observe     let them pass, and count them
+  pass        limit nothing: the prefix is exempt, from its group and link as well
+{UNITS}
+The longest prefix that holds a host is the one that counts."))]
 pub struct LimitSetArgs {
-    /// Addresses to limit: 10.0.0.0/24, 2001:db8::/56, or one address (in IPv6, its /64)
+    /// Addresses to limit: 10.0.0.0/24, 2001:db8::/56, or one address (in IPv6, its host prefix)
     #[arg(value_parser = prefix)]
-    pub prefix: IpNet,
+    pub prefix: TypedPrefix,
+    /// Whose address the prefix is compared with
+    #[arg(long = "match", value_enum, value_name = "WHOSE", default_value_t)]
+    pub matches: Match,
     /// Who shares a bucket
     #[arg(long, value_enum, value_name = "SCOPE", default_value_t)]
     pub scope: Scope,
-    /// Rate of what hosts send
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
-    pub up: Option<BitRate>,
-    /// Rate of what is sent to hosts
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
-    pub down: Option<BitRate>,
-    /// Rate of both together
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
-    pub total: Option<BitRate>,
-    /// What may pass at once after a pause [default: 250ms, at least 64kb]
-    #[arg(long, value_name = "SIZE|TIME", allow_hyphen_values = true)]
-    pub burst: Option<Burst>,
-    /// The same for --up alone
-    #[arg(long, value_name = "SIZE|TIME", allow_hyphen_values = true)]
-    pub up_burst: Option<Burst>,
-    /// The same for --down alone
-    #[arg(long, value_name = "SIZE|TIME", allow_hyphen_values = true)]
-    pub down_burst: Option<Burst>,
-    /// Packets per second that hosts send
-    #[arg(long, value_name = "N", value_parser = packet_rate, allow_hyphen_values = true)]
-    pub up_pps: Option<PacketsPerSecond>,
-    /// Packets per second that are sent to hosts
-    #[arg(long, value_name = "N", value_parser = packet_rate, allow_hyphen_values = true)]
-    pub down_pps: Option<PacketsPerSecond>,
-    /// Packets per second of both together
-    #[arg(long, value_name = "N", value_parser = packet_rate, allow_hyphen_values = true)]
-    pub total_pps: Option<PacketsPerSecond>,
-    /// Packets that may pass at once after a pause [default: 250ms, at least 45]
-    #[arg(long, value_name = "N", value_parser = packet_burst)]
-    pub pps_burst: Option<u64>,
-    /// What happens to excess
-    #[arg(long, value_enum, value_name = "ACTION", default_value_t)]
+    /// Charge the buckets of this group as well
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<GroupName>,
+    /// Rates.
+    #[command(flatten)]
+    pub rates: RateArgs,
+    /// Bytes granted before the bucket starts to count, once
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub one_time_burst: Option<Size>,
+    /// Count a packet once for each so many bytes that it begins
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub packet_unit: Option<Size>,
+    /// What happens to excess: drop, ecn, dscp:CLASS, mark:N, pace, pace:TIME, observe or pass
+    #[arg(long, value_name = "ACTION", default_value_t)]
     pub action: Action,
 }
 
@@ -92,46 +101,20 @@ impl LimitSetArgs {
     ///
     /// # Errors
     ///
-    /// [`Kind::Usage`](crate::error::Kind::Usage) when a burst stands without its rate.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when a burst stands without its rate, or conflicts
+    /// with it.
     pub fn request(&self) -> Result<LimitRequest> {
-        self.check_bursts()?;
-        let rates =
-            |bits: Option<BitRate>, burst: Option<Burst>, packets: Option<PacketsPerSecond>| {
-                let burst_at = |rate| Some(burst.or(self.burst)?.at(rate).bytes());
-                RatesRequest {
-                    bits_per_second: bits.map(BitRate::bits_per_second),
-                    burst_bytes: bits.and_then(burst_at),
-                    packets_per_second: packets.map(PacketsPerSecond::packets_per_second),
-                    burst_packets: packets.and(self.pps_burst),
-                }
-            };
+        let RatesRequests { up, down, total } = self.rates.requests()?;
         Ok(LimitRequest {
+            matches: self.matches,
             scope: self.scope,
             action: self.action,
-            up: rates(self.up, self.up_burst, self.up_pps),
-            down: rates(self.down, self.down_burst, self.down_pps),
-            total: rates(self.total, None, self.total_pps),
+            group: self.group.clone(),
+            up,
+            down,
+            total,
+            one_time_burst_bytes: self.one_time_burst.map(Size::bytes),
+            packet_unit_bytes: self.packet_unit.map(Size::bytes),
         })
-    }
-
-    fn check_bursts(&self) -> Result<()> {
-        let any_rate = self.up.or(self.down).or(self.total).is_some();
-        let any_packet_rate = self.up_pps.or(self.down_pps).or(self.total_pps).is_some();
-        let lonely = [
-            ("--burst", self.burst.is_some() && !any_rate, "--up, --down or --total"),
-            ("--up-burst", self.up_burst.is_some() && self.up.is_none(), "--up"),
-            ("--down-burst", self.down_burst.is_some() && self.down.is_none(), "--down"),
-            (
-                "--pps-burst",
-                self.pps_burst.is_some() && !any_packet_rate,
-                "--up-pps, --down-pps or --total-pps",
-            ),
-        ];
-        match lonely.into_iter().find(|(_, is_lonely, _)| *is_lonely) {
-            Some((burst, _, rate)) => {
-                Err(Error::usage(format_args!("{burst} needs a rate: give {rate} too")))
-            }
-            None => Ok(()),
-        }
     }
 }

@@ -1,15 +1,21 @@
 //! What can be typed. What it does is in [`commands`](crate::commands).
 
+mod group;
 mod host;
 mod limit;
+mod link;
+mod rates;
 mod run;
 mod usage;
 mod values;
 
 use clap::{ArgGroup, Args, ColorChoice, Parser, Subcommand};
 
+pub use group::{GroupCommand, GroupSetArgs};
 pub use host::HostCommand;
-pub use limit::{LimitCommand, LimitSetArgs};
+pub use limit::{LimitCommand, LimitName, LimitSetArgs};
+pub use link::{LinkCommand, LinkSetArgs};
+pub use rates::RateArgs;
 pub use run::RunArgs;
 pub use usage::{Parsed, parse};
 
@@ -34,7 +40,7 @@ Examples:
   throttle-agent host list --top 10
   throttle-agent detach --all
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 no such limit or host, 4 not permitted,
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such limit, group, link or host, 4 not permitted,
 5 agent not running, 6 the kernel cannot do it";
 
 /// Options of every command.
@@ -63,10 +69,16 @@ pub enum Command {
     /// Set, delete and show limits
     #[command(subcommand)]
     Limit(LimitCommand),
+    /// Set, delete and show groups: named buckets above those of limits
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Set and show the limits of whole interfaces
+    #[command(subcommand)]
+    Link(LinkCommand),
     /// Show hosts
     #[command(subcommand)]
     Host(HostCommand),
-    /// Show counters of links, limits and reasons
+    /// Show counters of links, groups, limits and reasons
     Stats(StatsArgs),
     /// Show the agent and its links
     Status,

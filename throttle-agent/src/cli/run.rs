@@ -5,6 +5,7 @@ use clap::Args;
 use crate::{
     agent::{KernelLog, LinkSpec, NetnsName},
     datapath::HookChoice,
+    policy::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES},
 };
 
 /// How to run the agent.
@@ -14,6 +15,7 @@ Examples:
   throttle-agent run --iface eth1               hosts are beyond eth1: a router's LAN port
   throttle-agent run --iface wan0:near          hosts are behind this machine
   throttle-agent run --netns blue --iface eth0 --iface eth1
+  throttle-agent run --iface eth1 --ipv6-host-prefix 56
 
 What is enforced outlives the agent. Started again, it takes over what it finds.")]
 pub struct RunArgs {
@@ -31,6 +33,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = RunArgs::MAX_LIMITS,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(RunArgs::MOST)))]
     pub max_limits: u32,
+    /// Length of the IPv6 prefix that counts as one host
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_IPV6_HOST_PREFIX,
+          value_parser = clap::value_parser!(u8)
+              .range(i64::from(*IPV6_HOST_PREFIXES.start())..=i64::from(*IPV6_HOST_PREFIXES.end())))]
+    pub ipv6_host_prefix: u8,
     /// How to attach
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub hook: HookChoice,

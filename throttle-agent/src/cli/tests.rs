@@ -4,7 +4,10 @@ use clap::CommandFactory;
 use throttle_common::abi::Side;
 
 use super::*;
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    policy::{Action, Checked, Limit, Match, ParentAction, Scope},
+};
 
 fn parsed(line: &str) -> Result<Cli, Error> {
     let words = std::iter::once("throttle-agent").chain(line.split_whitespace());
@@ -19,7 +22,13 @@ fn mistake(line: &str) -> String {
     let error = match parsed(line) {
         Err(error) => error,
         Ok(Cli { command: Command::Limit(LimitCommand::Set(args)), .. }) => {
-            args.request().and_then(|request| request.check(args.prefix)).unwrap_err()
+            checked_limit(&args).unwrap_err()
+        }
+        Ok(Cli { command: Command::Group(GroupCommand::Set(args)), .. }) => {
+            args.request().and_then(|request| request.check(args.name.clone())).unwrap_err()
+        }
+        Ok(Cli { command: Command::Link(LinkCommand::Set(args)), .. }) => {
+            args.request().and_then(|request| request.check()).unwrap_err()
         }
         Ok(cli) => panic!("{line} was accepted: {cli:?}"),
     };
@@ -29,10 +38,14 @@ fn mistake(line: &str) -> String {
     text
 }
 
-fn limit(line: &str) -> crate::policy::Checked {
+fn limit(line: &str) -> Checked<Limit> {
     let command = parsed(&format!("limit set {line}")).unwrap().command;
     let Command::Limit(LimitCommand::Set(args)) = command else { panic!("{command:?}") };
-    args.request().unwrap().check(args.prefix).unwrap()
+    checked_limit(&args).unwrap()
+}
+
+fn checked_limit(args: &LimitSetArgs) -> Result<Checked<Limit>, Error> {
+    args.request()?.check(args.prefix.resolve(64)?)
 }
 
 #[test]
@@ -42,7 +55,7 @@ fn the_definition_is_sound() {
 
 #[test]
 fn a_limit_means_what_was_typed() {
-    let limit = limit("10.0.0.0/24 --down 10mbit --up 2mbit --up-pps 500 --down-pps 2kpps").limit;
+    let limit = limit("10.0.0.0/24 --down 10mbit --up 2mbit --up-pps 500 --down-pps 2kpps").value;
     assert_eq!(limit.prefix.to_string(), "10.0.0.0/24");
     assert_eq!(limit.down.bytes.unwrap().rate.bits_per_second(), 10_000_000);
     assert_eq!(limit.up.bytes.unwrap().burst.bytes(), 65_536);
@@ -54,10 +67,74 @@ fn a_limit_means_what_was_typed() {
 #[test]
 fn bursts_apply_to_their_direction_or_to_all() {
     let limit =
-        limit("10.0.0.7 --scope shared --up 8mbit --down 16mbit --burst 1s --up-burst 1mb").limit;
-    assert_eq!(limit.scope, crate::policy::Scope::Shared);
+        limit("10.0.0.7 --scope shared --up 8mbit --down 16mbit --burst 1s --up-burst 1mb").value;
+    assert_eq!(limit.scope, Scope::Shared);
     assert_eq!(limit.up.bytes.unwrap().burst.bytes(), 1 << 20);
     assert_eq!(limit.down.bytes.unwrap().burst.bytes(), 2_000_000);
+}
+
+#[test]
+fn a_rate_may_be_a_size_per_time() {
+    let limit =
+        limit("10.0.0.7 --up 8mbit --up-burst 1s --down 1mib/100ms --total-pps 10/10ms").value;
+    let down = limit.down.bytes.unwrap();
+    assert_eq!((down.to_string().as_str(), down.rate.bits_per_second()), ("1mb/100ms", 83_886_080));
+    assert_eq!(limit.up.bytes.unwrap().to_string(), "8mbit burst 1000000b");
+    assert_eq!(limit.total.packets.unwrap().to_string(), "10/10ms");
+}
+
+#[test]
+fn the_rest_of_a_limit_means_what_was_typed() {
+    let words = "10.0.0.0/24 --group acme --one-time-burst 5mib --packet-unit 1500b \
+                 --action dscp:af11 --up 8mbit --up-pps 2kpps";
+    let limit = limit(words).value;
+    assert_eq!(limit.group.unwrap().as_str(), "acme");
+    assert_eq!(limit.one_time_burst.unwrap().bytes(), 5 << 20);
+    assert_eq!(limit.packet_unit.unwrap().bytes(), 1500);
+    assert_eq!(limit.action.to_string(), "dscp:af11");
+}
+
+#[test]
+fn a_peer_is_exempted_and_shown_by_its_match() {
+    let exempt = limit("192.0.2.0/24 --match peer --action pass").value;
+    assert_eq!((exempt.matches, exempt.action), (Match::Peer, Action::Pass));
+    for line in ["limit del 192.0.2.0/24 --match peer", "limit show 192.0.2.0/24 --match peer"] {
+        let command = parsed(line).unwrap().command;
+        let Command::Limit(LimitCommand::Del(name) | LimitCommand::Show(name)) = command else {
+            panic!("{command:?}");
+        };
+        assert_eq!(name.matches, Match::Peer);
+    }
+}
+
+#[test]
+fn an_ipv6_address_is_left_for_the_agent_to_read() {
+    let command = parsed("limit show 2001:db8::7").unwrap().command;
+    let Command::Limit(LimitCommand::Show(name)) = command else { panic!("{command:?}") };
+    assert_eq!(name.prefix.to_string(), "2001:db8::7");
+    let command = parsed("host show 2001:db8::7").unwrap().command;
+    let Command::Host(HostCommand::Show { address }) = command else { panic!("{command:?}") };
+    assert_eq!(address.to_string(), "2001:db8::7");
+    assert!(parsed("limit del 2001:db8::7/128").is_ok());
+}
+
+#[test]
+fn groups_and_links_take_rates_as_limits_do() {
+    let command =
+        parsed("group set acme --down 100mbit --up-pps 10/10ms --burst 1s").unwrap().command;
+    let Command::Group(GroupCommand::Set(args)) = command else { panic!("{command:?}") };
+    let group = args.request().unwrap().check(args.name.clone()).unwrap().value;
+    assert_eq!(group.down.to_string(), "100mbit burst 12500000b");
+    assert_eq!(group.up.to_string(), "10/10ms");
+    let command =
+        parsed("link set eth1 --total 1gbit --overhead 38 --action observe").unwrap().command;
+    let Command::Link(LinkCommand::Set(args)) = command else { panic!("{command:?}") };
+    let link = args.request().unwrap().check().unwrap().value;
+    assert_eq!((args.interface.as_str(), link.overhead_bytes), ("eth1", 38));
+    assert_eq!(
+        (link.action, link.total.bytes.unwrap().rate.to_string()),
+        (ParentAction::Observe, "1gbit".into())
+    );
 }
 
 #[test]
@@ -95,10 +172,47 @@ fn mistakes_in_limits_name_the_accepted_form() {
             "--pps-burst needs a rate: give --up-pps",
         ),
         ("limit set 10.0.0.5/24 --up 1mbit", "write 10.0.0.0/24 or 10.0.0.5/32"),
-        ("limit set 2001:db8::/80 --up 1mbit", "longer than an IPv6 host, which is a /64"),
+        ("limit set 2001:db8::/80 --up 1mbit", "longer than an IPv6 host, which is a /64 here"),
+        ("limit set 2001:db8::1/48 --up 1mbit", "write 2001:db8::/48 or 2001:db8::1"),
         ("limit set ten --up 1mbit", "write 10.0.0.7, 10.0.0.0/24 or 2001:db8::/56"),
         ("limit set --up 1mbit", "required arguments were not provided: <PREFIX>"),
-        ("limit set 10.0.0.0/24 --up 1mbit --action ecn", "[possible values: drop]"),
+        ("limit set 10.0.0.0/24 --up 1mbit --action stop", "write drop, ecn, dscp:CLASS, mark:N"),
+        ("limit set 10.0.0.0/24 --up 1mbit --action dscp:gold", "write cs0 to cs7"),
+        ("limit set 10.0.0.0/24 --up 1mbit --action mark", "mark:N"),
+        ("limit set 10.0.0.0/24 --up 1mbit --action pace:0us", "out of range: 1us to"),
+        (
+            "limit set 10.0.0.0/24 --up 1mbit --match peer",
+            "--match peer and --action drop conflict",
+        ),
+        ("limit set 10.0.0.0/24 --up 1mbit --action pass", "--action pass and --up conflict"),
+        ("limit set 10.0.0.0/24 --up 1mbit --match both", "[possible values: host, peer]"),
+        ("limit set 10.0.0.0/24 --up 1mbit --group a/b", "is no name"),
+        ("limit set 10.0.0.0/24 --up 1mib/", "such as 1mib/100ms"),
+        ("limit set 10.0.0.0/24 --up 1mib/100", "write 100ms or 100s"),
+        ("limit set 10.0.0.0/24 --up 1mib/10us", "--up 1mb/10us is out of range: 8kbit to 400gbit"),
+        ("limit set 10.0.0.0/24 --up-pps 1pps/1s", "such as 10/10ms"),
+        (
+            "limit set 10.0.0.0/24 --up 1mib/100ms --burst 1mb",
+            "--burst and --up 1mb/100ms conflict: the burst of such a rate is what stands before \
+             the slash, 1mb here",
+        ),
+        (
+            "limit set 10.0.0.0/24 --down 1mib/100ms --down-burst 1mb",
+            "--down-burst and --down 1mb/100ms conflict",
+        ),
+        (
+            "limit set 10.0.0.0/24 --up-pps 10/10ms --pps-burst 5",
+            "--pps-burst and --up-pps 10/10ms conflict",
+        ),
+        (
+            "limit set 10.0.0.0/24 --up-pps 10 --one-time-burst 1mb",
+            "--one-time-burst needs a rate: give --up, --down or --total too",
+        ),
+        (
+            "limit set 10.0.0.0/24 --up 1mbit --packet-unit 1500b",
+            "--packet-unit needs a rate: give --up-pps",
+        ),
+        ("limit set 10.0.0.0/24 --up-pps 9 --packet-unit 1500", "write 1500b"),
         ("limit set 10.0.0.0/24 --up 1mbit --scope all", "[possible values: each, shared]"),
     ] {
         let message = mistake(line);
@@ -112,13 +226,25 @@ fn mistakes_in_other_commands_name_the_accepted_form() {
         ("run --iface eth1:left", "write eth1:far or eth1:near"),
         ("run --hook xdp", "[possible values: auto, tcx, clsact]"),
         ("run --max-hosts 0", "not in 1..="),
+        ("run --ipv6-host-prefix 47", "not in 48..=128"),
+        ("run --ipv6-host-prefix 129", "not in 48..=128"),
         ("status --instance ../x", "is no name"),
         ("host show 10.0.0.0/24", "write one address"),
+        ("host show 2001:db8::/32", "write one address"),
+        ("group set acme", "limits nothing: give --up, --down, --total"),
+        ("group set /acme --up 1mbit", "is no name"),
+        ("group set acme --up 1mbit --action pass", "[possible values: drop, observe]"),
+        ("group set acme --up 1mbit --total 1mbit", "--total and --up conflict"),
+        ("group set acme --up 1mbit --fair", "unexpected argument '--fair'"),
+        ("group show", "required arguments were not provided: <NAME>"),
+        ("link set eth1 --burst 1mb", "--burst needs a rate"),
+        ("link set eth1 --overhead 65536", "--overhead 65536 is out of range: 0 to 65535"),
+        ("link set eth1 --overhead -4", "write 38 or 38b"),
+        ("link set", "required arguments were not provided: <IF>"),
         ("host list --sort size", "[possible values: down, up, excess]"),
         ("stats --watch 0", "--watch"),
         ("detach", "required arguments were not provided: <--iface <IF>|--all>"),
         ("detach --all --iface eth1", "cannot be used with"),
-        ("group list", "unrecognized subcommand 'group'"),
         ("events", "unrecognized subcommand 'events'"),
         ("run --config x", "unexpected argument '--config'"),
     ] {
@@ -143,6 +269,7 @@ fn interfaces_repeat_and_carry_their_side() {
         args.iface.iter().map(|link| (link.interface.as_str(), link.side)).collect();
     assert_eq!(sides, [("eth1", Side::Far), ("wan0", Side::Near)]);
     assert_eq!((args.max_hosts, args.max_limits), (65_536, 16_384));
+    assert_eq!(args.ipv6_host_prefix, 64);
 }
 
 #[test]
@@ -176,6 +303,14 @@ fn every_command_shows_help_with_examples() {
         "limit set",
         "limit del",
         "limit show",
+        "limit list",
+        "group set",
+        "group del",
+        "group show",
+        "group list",
+        "link set",
+        "link show",
+        "link list",
         "host show",
         "host list",
         "stats",

@@ -1,20 +1,19 @@
 //! Parsers of values whose types do not parse themselves.
 
-use std::net::IpAddr;
+use throttle_common::units::Size;
 
-use ipnet::IpNet;
-use throttle_common::units::{PacketsPerSecond, ParseError};
-
-use crate::policy::{parse_host, parse_prefix};
+use crate::policy::TypedPrefix;
 
 /// A prefix to limit.
-pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
-    parse_prefix(text).map_err(|error| error.to_string())
+pub(super) fn prefix(text: &str) -> Result<TypedPrefix, String> {
+    text.parse().map_err(|error: crate::error::Error| error.to_string())
 }
 
 /// The address of one host.
-pub(super) fn host(text: &str) -> Result<IpAddr, String> {
-    parse_host(text).map_err(|error| error.to_string())
+pub(super) fn host(text: &str) -> Result<TypedPrefix, String> {
+    let host = prefix(text)?;
+    host.check_host().map_err(|error| error.to_string())?;
+    Ok(host)
 }
 
 /// A burst in packets.
@@ -22,10 +21,8 @@ pub(super) fn packet_burst(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("burst {text:?} is no number of packets: write 45"))
 }
 
-/// Packets per second; the option's name is unit enough for a bare number.
-pub(super) fn packet_rate(text: &str) -> Result<PacketsPerSecond, ParseError> {
-    match text.parse() {
-        Ok(number) => Ok(PacketsPerSecond::from_packets_per_second(number)),
-        Err(_) => text.parse(),
-    }
+/// Bytes per packet: a size, or a bare number, since the value's name is unit enough.
+pub(super) fn overhead(text: &str) -> Result<u64, String> {
+    let size = text.parse().or_else(|_| text.parse().map(Size::bytes));
+    size.map_err(|_| format!("overhead {text:?} is no number of bytes: write 38 or 38b"))
 }

@@ -12,6 +12,7 @@ use crate::{
     datapath::{Datapath, HookChoice, Options},
     error::{Kind, Result},
     instance::{PIN_ROOT, RUN_DIR},
+    policy::DEFAULT_IPV6_HOST_PREFIX,
 };
 
 pub(super) fn run(context: &Context, global: &Global, args: DetachArgs) -> Result<()> {
@@ -45,6 +46,7 @@ fn without_agent(global: &Global, args: &DetachArgs) -> Result<Detached> {
         hook: HookChoice::Auto,
         max_hosts: RunArgs::MAX_HOSTS,
         max_limits: RunArgs::MAX_LIMITS,
+        ipv6_host_prefix: DEFAULT_IPV6_HOST_PREFIX,
         kernel_log: None,
     };
     match &args.iface {

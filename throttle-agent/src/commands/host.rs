@@ -1,14 +1,13 @@
 //! `host show|list`.
 
-use std::net::IpAddr;
-
 use super::Context;
 use crate::{
     error::Result,
+    policy::TypedPrefix,
     telemetry::{HostSort, HostView},
 };
 
-pub(super) async fn show(context: &Context, address: IpAddr) -> Result<()> {
+pub(super) async fn show(context: &Context, address: TypedPrefix) -> Result<()> {
     let host: HostView = context.client.get(&format!("/v1/hosts/{address}")).await?;
     context.output.show(&host)
 }

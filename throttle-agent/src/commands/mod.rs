@@ -1,8 +1,10 @@
 //! What each command does.
 
 mod detach;
+mod group;
 mod host;
 mod limit;
+mod link;
 mod run;
 mod stats;
 mod status;
@@ -10,11 +12,12 @@ mod status;
 use std::path::Path;
 
 use crate::{
-    cli::{Cli, Command, Global, HostCommand, LimitCommand},
-    control::Client,
+    cli::{Cli, Command, Global, GroupCommand, HostCommand, LimitCommand, LinkCommand},
+    control::{ChangeName, Client},
     error::{Kind, Result, ResultExt},
     instance::RUN_DIR,
     output::Output,
+    policy::{Rates, RatesView},
 };
 
 /// What every command that talks to the agent needs.
@@ -27,6 +30,10 @@ impl Context {
     fn new(global: &Global) -> Self {
         let client = Client::new(global.instance.clone(), Path::new(RUN_DIR));
         Self { client, output: Output::new(global) }
+    }
+
+    fn warn(&self, warnings: &[String]) {
+        warnings.iter().for_each(|warning| self.output.warn(warning));
     }
 }
 
@@ -42,14 +49,38 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Run(args) => run::run(&global, args),
         Command::Detach(args) => detach::run(&context, &global, args),
         Command::Limit(LimitCommand::Set(args)) => wait(limit::set(&context, &args)),
-        Command::Limit(LimitCommand::Del { prefix }) => wait(limit::delete(&context, prefix)),
-        Command::Limit(LimitCommand::Show { prefix }) => wait(limit::show(&context, prefix)),
+        Command::Limit(LimitCommand::Del(name)) => wait(limit::delete(&context, &name)),
+        Command::Limit(LimitCommand::Show(name)) => wait(limit::show(&context, &name)),
         Command::Limit(LimitCommand::List) => wait(limit::list(&context)),
+        Command::Group(GroupCommand::Set(args)) => wait(group::set(&context, &args)),
+        Command::Group(GroupCommand::Del { name }) => wait(group::delete(&context, &name)),
+        Command::Group(GroupCommand::Show { name }) => wait(group::show(&context, &name)),
+        Command::Group(GroupCommand::List) => wait(group::list(&context)),
+        Command::Link(LinkCommand::Set(args)) => wait(link::set(&context, &args)),
+        Command::Link(LinkCommand::Show { interface }) => wait(link::show(&context, &interface)),
+        Command::Link(LinkCommand::List) => wait(link::list(&context)),
         Command::Host(HostCommand::Show { address }) => wait(host::show(&context, address)),
         Command::Host(HostCommand::List { top, sort }) => wait(host::list(&context, top, sort)),
         Command::Stats(args) => wait(stats::run(&context, args)),
         Command::Status => wait(status::run(&context)),
     }
+}
+
+/// What was done, to begin a sentence about it.
+fn done_word(change: ChangeName) -> &'static str {
+    match change {
+        ChangeName::Created => "set",
+        ChangeName::Replaced => "replaced",
+        ChangeName::Unchanged => "unchanged:",
+    }
+}
+
+/// The rates that are set, as in `up 10mbit burst 312500b; down 2kpps burst 500`.
+fn rates_words(up: RatesView, down: RatesView, total: RatesView) -> Vec<String> {
+    let named = [("up", up), ("down", down), ("total", total)];
+    let named = named.map(|(name, view)| (name, Rates::from(view)));
+    let set = named.iter().filter(|(_, rates)| !rates.is_empty());
+    set.map(|(name, rates)| format!("{name} {rates}")).collect()
 }
 
 /// Runs one conversation with the agent.

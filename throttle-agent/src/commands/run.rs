@@ -19,6 +19,7 @@ pub(super) fn run(global: &Global, args: RunArgs) -> Result<()> {
         hook: args.hook,
         max_hosts: args.max_hosts,
         max_limits: args.max_limits,
+        ipv6_host_prefix: args.ipv6_host_prefix,
         kernel_log: args.kernel_log,
         detach_on_exit: args.detach_on_exit,
         verbose: global.verbose,

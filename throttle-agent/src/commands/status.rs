@@ -5,5 +5,6 @@ use crate::{control::StatusView, error::Result};
 
 pub(super) async fn run(context: &Context) -> Result<()> {
     let status: StatusView = context.client.get("/v1/status").await?;
+    context.warn(&status.warnings);
     context.output.show(&status)
 }

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    datapath::{Change, LinkStatus},
-    policy::LimitView,
+    datapath::{Applied, Change, LinkStatus},
+    policy::{GroupName, GroupView, LimitView, LinkLimitView, Match},
     telemetry::{HostsView, hook_name, side_name},
 };
 
@@ -22,15 +22,63 @@ pub struct LimitSet {
     pub warnings: Vec<String>,
 }
 
-/// What setting a limit did, by name.
+/// Answer to a group that was set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSet {
+    /// The group in force, defaults filled in.
+    pub group: GroupView,
+    /// What setting it did.
+    pub change: ChangeName,
+    /// What the operator should know about it.
+    pub warnings: Vec<String>,
+}
+
+/// Answer to the limit of a link that was set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkSet {
+    /// The limit in force, defaults filled in.
+    pub link: LinkLimitView,
+    /// What setting it did.
+    pub change: ChangeName,
+    /// What the operator should know about it.
+    pub warnings: Vec<String>,
+}
+
+/// Answer to a policy that was put in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyApplied {
+    /// Limits that are new or changed.
+    pub limits_set: usize,
+    /// Limits that are gone.
+    pub limits_deleted: usize,
+    /// Groups that are new or changed.
+    pub groups_set: usize,
+    /// Groups that are gone.
+    pub groups_deleted: usize,
+    /// Links whose limits changed.
+    pub links_set: usize,
+    /// What the operator should know about it.
+    pub warnings: Vec<String>,
+}
+
+impl PolicyApplied {
+    /// What applying a policy did, and what to know about it.
+    #[must_use]
+    pub fn new(applied: Applied, warnings: Vec<String>) -> Self {
+        let Applied { limits_set, limits_deleted, groups_set, groups_deleted, links_set } = applied;
+        Self { limits_set, limits_deleted, groups_set, groups_deleted, links_set, warnings }
+    }
+}
+
+/// What setting a limit or a group did, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeName {
-    /// The prefix had no limit.
+    /// There was none.
     Created,
-    /// The prefix had another limit.
+    /// There was another one.
     Replaced,
-    /// The prefix had this very limit.
+    /// There was this very one.
     Unchanged,
 }
 
@@ -49,11 +97,34 @@ impl From<Change> for ChangeName {
 pub struct LimitDeleted {
     /// Its prefix.
     pub deleted: IpNet,
+    /// Whose address the prefix was compared with.
+    #[serde(rename = "match")]
+    pub matches: Match,
+}
+
+/// Answer to a group that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupDeleted {
+    /// Its name.
+    pub deleted: GroupName,
+}
+
+/// Which of the limits of a prefix is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitQuery {
+    /// Whose address the prefix is compared with; without it, the host's.
+    #[serde(rename = "match")]
+    pub matches: Option<Match>,
 }
 
 /// What to detach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(
+    rename_all = "snake_case",
+    deny_unknown_fields,
+    expecting = "an object with \"interface\" or \"all\""
+)]
 pub enum DetachRequest {
     /// One interface.
     Interface(String),
@@ -89,6 +160,8 @@ pub struct StatusView {
     pub limits: usize,
     /// The host table.
     pub hosts: HostsView,
+    /// What the operator should know about the state of things.
+    pub warnings: Vec<String>,
 }
 
 /// One link at a glance.

@@ -4,9 +4,18 @@
 //! | --- | --- |
 //! | `GET /v1/status` | [`StatusView`] |
 //! | `GET /v1/limits` | a list of [`LimitView`](crate::policy::LimitView) |
-//! | `GET /v1/limits/PREFIX` | [`LimitView`](crate::policy::LimitView) |
+//! | `GET /v1/limits/PREFIX?match=host` | [`LimitView`](crate::policy::LimitView) |
 //! | `PUT /v1/limits/PREFIX` with a [`LimitRequest`](crate::policy::LimitRequest) | [`LimitSet`] |
-//! | `DELETE /v1/limits/PREFIX` | [`LimitDeleted`] |
+//! | `DELETE /v1/limits/PREFIX?match=host` | [`LimitDeleted`] |
+//! | `GET /v1/groups` | a list of [`GroupView`](crate::policy::GroupView) |
+//! | `GET /v1/groups/NAME` | [`GroupView`](crate::policy::GroupView) |
+//! | `PUT /v1/groups/NAME` with a [`GroupRequest`](crate::policy::GroupRequest) | [`GroupSet`] |
+//! | `DELETE /v1/groups/NAME` | [`GroupDeleted`] |
+//! | `GET /v1/links` | a list of [`LinkLimitView`](crate::policy::LinkLimitView) |
+//! | `GET /v1/links/INTERFACE` | [`LinkLimitView`](crate::policy::LinkLimitView) |
+//! | `PUT /v1/links/INTERFACE` with a [`LinkRequest`](crate::policy::LinkRequest) | [`LinkSet`] |
+//! | `GET /v1/policy` | a [`PolicyRequest`](crate::policy::PolicyRequest) that asks for what is in force |
+//! | `PUT /v1/policy` with a [`PolicyRequest`](crate::policy::PolicyRequest) | [`PolicyApplied`] |
 //! | `GET /v1/hosts?top=N&sort=down` | a list of [`HostView`](crate::telemetry::HostView) |
 //! | `GET /v1/hosts/IP` | [`HostView`](crate::telemetry::HostView) |
 //! | `GET /v1/stats` | [`StatsView`](crate::telemetry::StatsView) |
@@ -25,8 +34,8 @@ mod socket;
 
 pub use client::Client;
 pub use messages::{
-    ChangeName, DetachRequest, Detached, LimitDeleted, LimitSet, LinkSummary, StatusView,
-    StreamQuery,
+    ChangeName, DetachRequest, Detached, GroupDeleted, GroupSet, LimitDeleted, LimitQuery,
+    LimitSet, LinkSet, LinkSummary, PolicyApplied, StatusView, StreamQuery,
 };
 pub use server::serve;
 pub use socket::{SocketFile, claim};

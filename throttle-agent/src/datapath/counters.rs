@@ -1,6 +1,6 @@
-//! Counters that every processor keeps for itself, and the buckets that prefixes share.
+//! Counters that every processor keeps for itself.
 
-use aya::maps::{Array, MapData, MapError, PerCpuArray, PerCpuValues};
+use aya::maps::{MapData, MapError, PerCpuArray, PerCpuValues};
 use throttle_common::{
     abi::{self, Direction, LimitUse, limit_use_index, reason_index},
     verdict::Reason,
@@ -12,19 +12,10 @@ use super::{
 };
 use crate::error::{Kind, Result, ResultExt};
 
-/// Maps `REASONS`, `LIMIT_USE` and `SHARED`.
+/// Maps `REASONS` and `LIMIT_USE`.
 pub(super) struct CounterTable {
     reasons: PerCpuArray<MapData, Raw<abi::Tally>>,
     limit_use: PerCpuArray<MapData, Raw<LimitUse>>,
-    shared: Array<MapData, [u64; 16]>,
-}
-
-/// Theoretical arrival times of one direction's shared buckets, in ticks.
-pub(super) struct SharedTats {
-    /// The byte bucket's.
-    pub(super) bytes: u64,
-    /// The packet bucket's.
-    pub(super) packets: u64,
 }
 
 impl CounterTable {
@@ -32,9 +23,8 @@ impl CounterTable {
     pub(super) fn new(
         reasons: PerCpuArray<MapData, Raw<abi::Tally>>,
         limit_use: PerCpuArray<MapData, Raw<LimitUse>>,
-        shared: Array<MapData, [u64; 16]>,
     ) -> Self {
-        Self { reasons, limit_use, shared }
+        Self { reasons, limit_use }
     }
 
     /// A link's packets of one direction, per reason in the order of [`Reason::ALL`].
@@ -64,16 +54,6 @@ impl CounterTable {
         }))
     }
 
-    /// The shared buckets of a limit.
-    pub(super) fn shared(&self, index: u32, direction: Direction) -> Result<SharedTats> {
-        let words = self.shared.get(&index, 0).doing(Kind::Failed, || "reading map SHARED")?;
-        let at = match direction {
-            Direction::Up => 0,
-            Direction::Down => 8,
-        };
-        Ok(SharedTats { bytes: words[at], packets: words[at + 1] })
-    }
-
     /// Clears the counters of a link that is about to be attached.
     pub(super) fn clear_link(&mut self, link: u32) -> Result<()> {
         for direction in Direction::ALL {
@@ -85,13 +65,13 @@ impl CounterTable {
         Ok(())
     }
 
-    /// Clears the counters and shared buckets of a prefix that is about to get its first limit.
+    /// Clears the counters of a limit that is about to get this index.
     pub(super) fn clear_limit(&mut self, index: u32) -> Result<()> {
         for direction in Direction::ALL {
             clear(&mut self.limit_use, limit_use_index(index, direction))
                 .doing(Kind::Failed, || "clearing map LIMIT_USE")?;
         }
-        self.shared.set(index, [0; 16], 0).doing(Kind::Failed, || "clearing map SHARED")
+        Ok(())
     }
 }
 

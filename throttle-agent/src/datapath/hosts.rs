@@ -8,14 +8,13 @@ use std::{
 };
 
 use throttle_common::{
-    abi::{Binding, Config, Direction, Host, HostDirection, HostSet},
-    address::Mask,
+    abi::{Binding, Config, Direction, Host, HostDirection, HostName, HostSet},
+    address::Address,
     cell::{AtomicWord, Cell},
     host_table::{self, Choices, FREE, RESTING, Sets, WAYS},
 };
 
 use super::{codec, mapped::Mapped, state::Tally};
-use crate::policy::IPV6_HOST_PREFIX_BITS;
 
 /// One direction of a host, as read.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +58,9 @@ pub(super) struct HostSnapshot {
 }
 
 impl HostSnapshot {
-    fn new(tag: u64, host: &Host) -> Self {
-        let address = codec::decode_address(host_table::address(tag));
-        let (up, down) = (DirectionSnapshot::of(&host.up), DirectionSnapshot::of(&host.down));
+    fn new(address: Address, host: &Host) -> Self {
+        let address = codec::decode_address(address);
+        let [up, down] = host.directions.each_ref().map(DirectionSnapshot::of);
         Self { address, up, down }
     }
 
@@ -91,10 +90,17 @@ impl HostSnapshot {
 /// How long a way rests after its host was removed: far longer than a packet stays in the program.
 const REST: Duration = Duration::from_secs(1);
 
-/// Maps `HOST_SETS` and `HOSTS`.
+/// From how many percent of its ways taken on, the table keeps idle hosts no longer than this. A flood
+/// of made-up addresses, each seen once, then makes room for others within seconds.
+const CROWDED: [(usize, Duration); 3] =
+    [(60, Duration::from_secs(2)), (40, Duration::from_secs(10)), (25, Duration::from_secs(60))];
+
+/// Maps `HOST_SETS`, `HOSTS` and `HOST_NAMES`.
 pub(super) struct HostTable {
     sets: MappedSets,
     hosts: Mapped<Host>,
+    /// Of every way, where tags do not tell all hosts.
+    names: Option<Mapped<HostName>>,
     /// Ways that rest, and until when, earliest first.
     resting: VecDeque<(usize, Instant)>,
 }
@@ -109,9 +115,10 @@ impl Sets for MappedSets {
 
 impl HostTable {
     /// Wraps the maps. Ways that rested when an earlier agent ended rest anew.
-    pub(super) fn new(sets: Mapped<HostSet>, hosts: Mapped<Host>) -> Self {
+    pub(super) fn new(sets: Mapped<HostSet>, hosts: Mapped<Host>, names: Mapped<HostName>) -> Self {
         let until = Instant::now() + REST;
-        let mut table = Self { sets: MappedSets(sets), hosts, resting: VecDeque::new() };
+        let names = Some(names).filter(|names| names.len() == hosts.len());
+        let mut table = Self { sets: MappedSets(sets), hosts, names, resting: VecDeque::new() };
         let tags = table.tags().enumerate();
         let resting = tags.filter(|(_, tag)| tag.load() == RESTING).map(|(way, _)| (way, until));
         table.resting = resting.collect();
@@ -135,37 +142,57 @@ impl HostTable {
 
     /// The host that an address belongs to.
     pub(super) fn get(&self, config: &Config, address: IpAddr) -> Option<HostSnapshot> {
-        let (tag, choices) = place(config, address);
+        let (host, tag, choices) = place(config, address);
         let way = host_table::find(&self.sets, choices, tag)?;
-        Some(HostSnapshot::new(tag, self.hosts.entries().get(way as usize)?))
+        Some(HostSnapshot::new(host, self.hosts.entries().get(way as usize)?))
     }
 
-    /// Adds a host before its first packet, so that a full table cannot keep it out later.
+    /// Adds hosts before their first packet, so that a full table cannot keep them out later.
     ///
-    /// Where its sets are full it takes the way of the host that `may_go` and has been idle longest.
-    /// `false` when none of them may.
+    /// Where its sets are full, a host takes the way of the one that `may_go` and has been idle
+    /// longest. Returns those for which none may.
     pub(super) fn insert(
         &mut self,
         config: &Config,
-        address: IpAddr,
+        hosts: impl IntoIterator<Item = IpAddr>,
         may_go: impl Fn(IpAddr) -> bool,
-    ) -> bool {
-        let (tag, choices) = place(config, address);
-        if host_table::make(&self.sets, choices, tag).is_some() {
-            return true;
+    ) -> Vec<IpAddr> {
+        let (mut left_out, mut evicting) = (Vec::new(), Vec::new());
+        for address in hosts {
+            let (host, tag, choices) = place(config, address);
+            if let Some(way) = host_table::make(&self.sets, choices, tag) {
+                self.name(way as usize, host);
+            } else if let Some(way) = self.longest_idle(choices, &may_go) {
+                self.tag(way).store(RESTING);
+                evicting.push((way, host, tag));
+            } else {
+                left_out.push(address);
+            }
         }
-        let ways = choices.ways();
-        let candidates = self.used().filter(|(way, host)| {
-            ways.iter().any(|ways| ways.contains(&(*way as u32))) && may_go(host.address)
-        });
-        let Some((way, _)) = candidates.min_by_key(|(_, host)| host.last_seen_ns()) else {
-            return false;
-        };
-        self.tag(way).store(RESTING);
-        thread::sleep(REST);
-        self.clear(way);
-        self.tag(way).store(tag);
-        true
+        if !evicting.is_empty() {
+            thread::sleep(REST);
+        }
+        for (way, host, tag) in evicting {
+            self.clear(way);
+            self.name(way, host);
+            self.tag(way).store(tag);
+        }
+        left_out
+    }
+
+    /// Of the hosts in two sets that `may_go`, the way of the one that has been idle longest.
+    fn longest_idle(&self, choices: Choices, may_go: &impl Fn(IpAddr) -> bool) -> Option<usize> {
+        let ways = choices.ways().into_iter().flatten().map(|way| way as usize);
+        let hosts = ways.filter_map(|way| Some((way, self.host(way)?)));
+        let candidates = hosts.filter(|(_, host)| may_go(host.address));
+        candidates.min_by_key(|(_, host)| host.last_seen_ns()).map(|(way, _)| way)
+    }
+
+    /// How long a host may be idle, at most `idle`: less, the fuller the table is.
+    pub(super) fn patience(&self, idle: Duration) -> Duration {
+        let percent = self.tracked() * 100 / self.capacity().max(1);
+        let crowded = CROWDED.iter().find(|(least, _)| percent >= *least);
+        crowded.map_or(idle, |(_, patience)| idle.min(*patience))
     }
 
     /// Removes hosts that `may_go`, and frees the ways of those removed long enough ago.
@@ -178,7 +205,7 @@ impl HostTable {
     ) -> usize {
         self.free_rested();
         let is_lost = |way: usize, host: &HostSnapshot| {
-            let (tag, choices) = place(config, host.address);
+            let (_, tag, choices) = place(config, host.address);
             host_table::find(&self.sets, choices, tag) != Some(way as u32)
         };
         let ways: Vec<_> = self
@@ -205,8 +232,19 @@ impl HostTable {
 
     fn clear(&self, way: usize) {
         let host = &self.hosts.entries()[way];
-        for cell in host.up.cells().into_iter().chain(host.down.cells()) {
+        for cell in host.directions.iter().flat_map(HostDirection::cells) {
             cell.store(0);
+        }
+        self.name(way, Address::from_words(0, 0));
+    }
+
+    /// Notes the address of a host where its tag does not tell it.
+    fn name(&self, way: usize, host: Address) {
+        if let Some(names) = &self.names {
+            let (high, low) = host.words();
+            let [to_high, to_low] = &names.entries()[way].words;
+            to_high.store(high);
+            to_low.store(low);
         }
     }
 
@@ -220,11 +258,27 @@ impl HostTable {
 
     /// Every host with its way.
     fn used(&self) -> impl Iterator<Item = (usize, HostSnapshot)> {
-        let ways = self.tags().zip(self.hosts.entries()).enumerate();
-        ways.filter_map(|(way, (tag, host))| {
-            let tag = tag.load();
-            is_used(tag).then(|| (way, HostSnapshot::new(tag, host)))
-        })
+        (0..self.capacity()).filter_map(|way| Some((way, self.host(way)?)))
+    }
+
+    /// The host that has a way; `None` also while whoever has just claimed it is about to name it.
+    fn host(&self, way: usize) -> Option<HostSnapshot> {
+        let tag = self.tag(way).load();
+        if !is_used(tag) {
+            return None;
+        }
+        let address = match &self.names {
+            None => host_table::address(tag),
+            Some(names) => {
+                let [high, low] = &names.entries()[way].words;
+                let (high, low) = (high.load(), low.load());
+                if high == 0 && low == 0 {
+                    return None;
+                }
+                Address::from_words(high, low)
+            }
+        };
+        Some(HostSnapshot::new(address, self.hosts.entries().get(way)?))
     }
 }
 
@@ -233,9 +287,9 @@ fn is_used(tag: u64) -> bool {
     tag != FREE && tag != RESTING
 }
 
-/// An address's tag and the sets it may be in.
-fn place(config: &Config, address: IpAddr) -> (u64, Choices) {
-    let mask = Mask::from_prefix_len(IPV6_HOST_PREFIX_BITS.into());
-    let tag = host_table::tag(codec::encode_address(address).host(&mask));
-    (tag, Choices::new(tag, config.hash_seed, config.host_set_mask as u32))
+/// The host that an address belongs to, its tag and the sets it may be in.
+fn place(config: &Config, address: IpAddr) -> (Address, u64, Choices) {
+    let host = codec::encode_address(address).host(&config.ipv6_mask);
+    let tag = host_table::tag(host, config.hash_seed);
+    (host, tag, Choices::new(tag, config.hash_seed, config.host_set_mask as u32))
 }

@@ -3,8 +3,14 @@
 use std::{io, mem::zeroed, net::UdpSocket, os::fd::AsRawFd};
 
 use nix::net::if_::{if_indextoname, if_nametoindex};
+use throttle_common::packet::LinkHeader;
 
 use crate::error::{Error, Kind, Result, ResultExt};
+
+/// GRE over IPv6; of linux/if_arp.h.
+const ARPHRD_IP6GRE: u16 = 823;
+/// Packets of mobile networks; of linux/if_arp.h.
+const ARPHRD_RAWIP: u16 = 519;
 
 /// An interface that exists.
 #[derive(Debug, Clone)]
@@ -29,21 +35,30 @@ impl Interface {
         Some(Self { name, index })
     }
 
-    /// Refuses an interface whose packets do not begin with an Ethernet header.
-    pub(super) fn check_has_ethernet_header(&self) -> Result<()> {
+    /// What packets of the interface begin with.
+    ///
+    /// # Errors
+    /// Its hardware type is none whose headers are known.
+    pub(super) fn link_header(&self) -> Result<LinkHeader> {
         let name = &self.name;
         let kind = self
             .hardware_type()
             .doing(Kind::Failed, || format!("reading the hardware type of interface {name}"))?;
-        if matches!(kind, libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK) {
-            return Ok(());
+        match kind {
+            libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Ok(LinkHeader::Ethernet),
+            libc::ARPHRD_NONE
+            | libc::ARPHRD_PPP
+            | libc::ARPHRD_TUNNEL
+            | libc::ARPHRD_TUNNEL6
+            | libc::ARPHRD_SIT
+            | libc::ARPHRD_IPGRE
+            | ARPHRD_IP6GRE
+            | ARPHRD_RAWIP => Ok(LinkHeader::None),
+            _ => Err(Error::failed(format!(
+                "attaching to {name}: packets of hardware type {kind} cannot be read"
+            ))
+            .hint("Ethernet, loopback, tun, wireguard, ppp, ipip, sit and gre interfaces can be")),
         }
-        Err(Error::failed(format!(
-            "attaching to {name}: its hardware type is {kind}, and only interfaces with Ethernet \
-             headers (types {} and {}) can be limited",
-            libc::ARPHRD_ETHER,
-            libc::ARPHRD_LOOPBACK
-        )))
     }
 
     /// `ARPHRD_*` of the interface.

@@ -3,8 +3,8 @@
 use aya::maps::{MapInfo, MapType};
 use throttle_common::{
     abi::{
-        CommonBuckets, Config, Host, HostSet, LINK_SLOTS, Limit, LimitUse, Link, OVERFLOW_BUCKETS,
-        PrefixKey, REASON_ENTRIES, Tally,
+        Budget, CommonBuckets, Config, Host, HostName, HostSet, LINK_SLOTS, Limit, LimitUse, Link,
+        OVERFLOW_BUCKETS, Policy, PrefixKey, REASON_ENTRIES, Tally,
     },
     host_table,
 };
@@ -25,8 +25,10 @@ pub(super) enum Entries {
     Fixed(u32),
     /// So many per set of the host table.
     HostSets(u32),
-    /// So many per limit.
-    PerLimit(u32),
+    /// One per way of the host table, where tags do not tell hosts; else one.
+    HostNames,
+    /// So many per limit, and so many besides.
+    PerLimit(u32, u32),
 }
 
 /// One pinned map.
@@ -42,24 +44,26 @@ pub(super) struct MapLayout {
 }
 
 /// Every pinned map.
-pub(super) const MAPS: [MapLayout; 10] = [
+pub(super) const MAPS: [MapLayout; 12] = [
     array::<Config>("CONFIG", Entries::Fixed(1)).with_flags(BPF_F_MMAPABLE),
     array::<Link>("LINKS", Entries::Fixed(LINK_SLOTS)),
     MapLayout {
         name: "PREFIXES",
-        entries: Entries::PerLimit(1),
+        entries: Entries::PerLimit(Policy::BANKS, 0),
         kind: MapType::LpmTrie,
         key_bytes: 4 + size_of::<PrefixKey>(),
         value_bytes: 4,
         flags: BPF_F_NO_PREALLOC,
     },
-    array::<Limit>("LIMITS", Entries::PerLimit(SLOTS_PER_LIMIT)),
+    array::<Limit>("LIMITS", Entries::PerLimit(SLOTS_PER_LIMIT, 1)).with_flags(BPF_F_MMAPABLE),
     array::<HostSet>("HOST_SETS", Entries::HostSets(1)).with_flags(BPF_F_MMAPABLE),
     array::<Host>("HOSTS", Entries::HostSets(host_table::WAYS)).with_flags(BPF_F_MMAPABLE),
-    array::<CommonBuckets>("SHARED", Entries::PerLimit(1)),
+    array::<HostName>("HOST_NAMES", Entries::HostNames).with_flags(BPF_F_MMAPABLE),
+    array::<Budget>("BUDGET", Entries::Fixed(1)).with_flags(BPF_F_MMAPABLE),
+    array::<CommonBuckets>("SHARED", Entries::PerLimit(1, 1)).with_flags(BPF_F_MMAPABLE),
     array::<CommonBuckets>("OVERFLOW", Entries::Fixed(OVERFLOW_BUCKETS)),
     array::<Tally>("REASONS", Entries::Fixed(REASON_ENTRIES)).per_cpu(),
-    array::<LimitUse>("LIMIT_USE", Entries::PerLimit(2)).per_cpu(),
+    array::<LimitUse>("LIMIT_USE", Entries::PerLimit(2, 2)).per_cpu(),
 ];
 
 const fn array<V>(name: &'static str, entries: Entries) -> MapLayout {
@@ -85,7 +89,13 @@ impl MapLayout {
             Entries::HostSets(entries) => {
                 host_table::sets_for(options.max_hosts).saturating_mul(entries)
             }
-            Entries::PerLimit(entries) => options.max_limits.saturating_mul(entries),
+            Entries::HostNames if options.ipv6_host_prefix > host_table::TAG_PREFIX_BITS => {
+                host_table::sets_for(options.max_hosts).saturating_mul(host_table::WAYS)
+            }
+            Entries::HostNames => 1,
+            Entries::PerLimit(entries, more) => {
+                options.max_limits.saturating_mul(entries).saturating_add(more)
+            }
         }
     }
 
@@ -95,7 +105,9 @@ impl MapLayout {
     pub(super) fn check(&self, found: &MapInfo) -> Result<()> {
         let entries = match self.entries {
             Entries::Fixed(entries) => entries,
-            Entries::HostSets(_) | Entries::PerLimit(_) => found.max_entries(),
+            Entries::HostSets(_) | Entries::HostNames | Entries::PerLimit(..) => {
+                found.max_entries()
+            }
         };
         let expected = (Some(self.kind), self.key_bytes, self.value_bytes, self.flags, entries);
         let actual = (

@@ -6,7 +6,10 @@ use aya::{
     Ebpf,
     maps::{Array, MapData},
 };
-use throttle_common::abi::{Hook, LINK_PROBES, LINK_SLOTS, Link, MAX_LINKS, Side, link_slot};
+use throttle_common::{
+    abi::{Hook, LINK_PROBES, LINK_SLOTS, Link, MAX_LINKS, Side, link_slot},
+    packet::LinkHeader,
+};
 
 use super::{
     HookChoice,
@@ -15,6 +18,7 @@ use super::{
     object::classifier,
     pins::Pins,
     pod::Raw,
+    qdisc,
     state::{HookKind, LinkStatus},
 };
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -61,9 +65,7 @@ impl LinkTable {
         self.remove_orphans()
     }
 
-    /// Prepares and attaches a link; returns its status.
-    ///
-    /// A link that exists gets the new side.
+    /// Prepares and attaches a link. One that exists gets the new side.
     pub(super) fn attach(
         &mut self,
         ebpf: &mut Ebpf,
@@ -71,19 +73,23 @@ impl LinkTable {
         side: Side,
         choice: HookChoice,
         clear_counters: impl FnOnce(u32) -> Result<()>,
-    ) -> Result<LinkStatus> {
+    ) -> Result<Link> {
         let interface = Interface::named(name)?;
-        interface.check_has_ethernet_header()?;
+        let header = match interface.link_header()? {
+            LinkHeader::Ethernet => 0,
+            LinkHeader::None => Link::NO_LINK_HEADER,
+        };
         if let Some(&known) = self.links.iter().find(|link| link.ifindex == interface.index) {
             let link = Link { side: side as u32, ..known };
             self.write(&link)?;
-            return Ok(status(&link));
+            return Ok(link);
         }
         let index = self.free_number()?;
         clear_counters(index)?;
         let ingress = classifier(ebpf, Hook::Ingress)?;
-        let flags = hooks::prepare(choice, ingress, &interface, &self.pins)?;
-        let link = Link { ifindex: interface.index, index, side: side as u32, flags };
+        let flags = header | hooks::prepare(choice, ingress, &interface, &self.pins)?;
+        let side = side as u32;
+        let link = Link { ifindex: interface.index, index, side, flags, ..Link::default() };
         let attached = self
             .write(&link)
             .and_then(|()| self.attach_hooks(ebpf, (&link, Origin::New), &interface));
@@ -93,7 +99,7 @@ impl LinkTable {
             }
             return Err(error);
         }
-        Ok(status(&link))
+        Ok(link)
     }
 
     fn attach_hooks(
@@ -107,18 +113,44 @@ impl LinkTable {
         })
     }
 
-    /// Detaches from an interface, given by name, or by index once it is gone; `false` when it is no
-    /// link.
-    pub(super) fn detach(&mut self, interface: &str) -> Result<bool> {
+    /// The link of an interface, given by name, or by index once it is gone.
+    pub(super) fn named(&self, interface: &str) -> Option<Link> {
         let is_meant = |link: &&Link| match Interface::with_index(link.ifindex) {
             Some(found) => found.name == interface,
             None => link.ifindex.to_string() == interface,
         };
-        let Some(link) = self.links.iter().find(is_meant).copied() else {
-            return Ok(false);
-        };
-        self.drop_link(&link)?;
-        Ok(true)
+        self.links.iter().find(is_meant).copied()
+    }
+
+    /// Notes which rows the links are limited by, and what they add to each packet, under the policy
+    /// of `bank`.
+    pub(super) fn set_limit(
+        &mut self,
+        link: &Link,
+        row: Option<u32>,
+        overhead_bytes: u16,
+        bank: u32,
+    ) -> Result<()> {
+        let mut link = *link;
+        // The row of a link that is no longer limited may still be in use by packets in flight: it
+        // then says itself that nothing is limited.
+        if let Some(row) = row {
+            link.common = row;
+        }
+        link.overhead_bytes[bank as usize] = overhead_bytes.into();
+        self.write(&link)
+    }
+
+    /// Notes which links can delay packets, by the qdiscs they have now.
+    pub(super) fn check_pacing(&mut self) -> Result<()> {
+        for link in self.links.clone() {
+            let Some(interface) = Interface::with_index(link.ifindex) else { continue };
+            let flag = if qdisc::is_fq_on_every_queue(&interface)? { Link::PACES } else { 0 };
+            if link.flags & Link::PACES != flag {
+                self.write(&Link { flags: link.flags & !Link::PACES | flag, ..link })?;
+            }
+        }
+        Ok(())
     }
 
     /// Detaches every link.
@@ -130,7 +162,7 @@ impl LinkTable {
     }
 
     /// Detaches both programs, removes the qdisc if it is ours, then forgets the link.
-    fn drop_link(&mut self, link: &Link) -> Result<()> {
+    pub(super) fn drop_link(&mut self, link: &Link) -> Result<()> {
         let interface = Interface::with_index(link.ifindex);
         for hook in HOOKS {
             hooks::detach(link, interface.as_ref(), hook, &self.pins)?;
@@ -213,12 +245,13 @@ impl LinkTable {
     }
 }
 
-/// What a link is, for reports.
-pub(super) fn status(link: &Link) -> LinkStatus {
+/// What a link is, for reports. `paces` says whether a limit does.
+pub(super) fn status(link: &Link, paces: bool) -> LinkStatus {
     LinkStatus {
         interface: Interface::with_index(link.ifindex).map(|interface| interface.name),
         ifindex: link.ifindex,
         side: if link.side == Side::Near as u32 { Side::Near } else { Side::Far },
         hook: if link.flags & Link::CLSACT == 0 { HookKind::Tcx } else { HookKind::Clsact },
+        pace_ready: paces.then_some(link.flags & Link::PACES != 0),
     }
 }

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, os::fd::AsFd, ptr::NonNull, slice};
 
 use aya::maps::MapData;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use throttle_common::abi::{Config, Host, HostSet};
+use throttle_common::abi::{Budget, CommonBuckets, Config, Host, HostName, HostSet, Limit};
 
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -22,6 +22,14 @@ unsafe impl Shared for Config {}
 unsafe impl Shared for HostSet {}
 // SAFETY: made of cells.
 unsafe impl Shared for Host {}
+// SAFETY: made of cells.
+unsafe impl Shared for HostName {}
+// SAFETY: made of cells, and of words that nobody writes.
+unsafe impl Shared for Budget {}
+// SAFETY: made of cells, and of words that nobody writes.
+unsafe impl Shared for CommonBuckets {}
+// SAFETY: made of integers; one is only written while no program reads it.
+unsafe impl Shared for Limit {}
 
 /// The entries of an array map.
 pub(super) struct Mapped<T> {
@@ -61,6 +69,29 @@ impl<T: Shared> Mapped<T> {
     pub(super) fn entries(&self) -> &[T] {
         // SAFETY: the mapping holds `count` entries as long as `self`, and any bytes are a `T`.
         unsafe { slice::from_raw_parts(self.entries.as_ptr(), self.count) }
+    }
+
+    /// Number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// A copy of one entry.
+    pub(super) fn read(&self, index: usize) -> Option<T>
+    where
+        T: Copy,
+    {
+        self.entries().get(index).copied()
+    }
+
+    /// Writes one entry that no program reads at this time.
+    pub(super) fn write(&mut self, index: usize, value: &T)
+    where
+        T: Copy,
+    {
+        if let Some(entry) = self.entries_mut().get_mut(index) {
+            *entry = *value;
+        }
     }
 
     /// The entries, before any program uses them.

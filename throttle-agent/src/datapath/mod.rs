@@ -4,6 +4,7 @@
 //! map, a slot or a pin.
 
 mod bpf;
+mod change;
 mod codec;
 mod config;
 mod counters;
@@ -14,37 +15,36 @@ mod layout;
 mod limits;
 mod links;
 mod mapped;
+mod netlink;
 mod netns;
 mod object;
 mod open;
 mod pins;
 mod pod;
+mod prefix;
+mod qdisc;
 mod refusal;
 mod report;
 mod state;
+mod upkeep;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf};
 
 use aya::{Ebpf, programs::SchedClassifier};
 use aya_log::EbpfLogger;
 use ipnet::IpNet;
-use throttle_common::{
-    abi::{Direction, Hook, Side},
-    rate::TICKS_PER_NS,
-};
+use throttle_common::abi::{Hook, Side};
 
 pub use state::{
-    Change, Counters, HookKind, HostState, LimitCounters, LinkCounters, LinkStatus, Tally, Usage,
+    Applied, Change, Counters, GroupCounters, HookKind, HostState, LimitCounters, LinkCounters,
+    LinkStatus, Tally, Usage,
 };
 
 use self::{
     config::ConfigMap, counters::CounterTable, hosts::HostTable, limits::LimitTable,
     links::LinkTable,
 };
-use crate::{
-    error::{Kind, Result, ResultExt},
-    policy::{IPV6_HOST_PREFIX_BITS, Limit},
-};
+use crate::error::Result;
 
 /// How to attach the program to an interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -71,6 +71,8 @@ pub struct Options {
     pub max_hosts: u32,
     /// Capacity of the limit table, in limits.
     pub max_limits: u32,
+    /// Length of the IPv6 prefix that is one host, in bits, from 48 to 128.
+    pub ipv6_host_prefix: u8,
     /// Messages of the eBPF program up to this level; `None` compiles them out.
     pub kernel_log: Option<tracing::Level>,
 }
@@ -96,14 +98,22 @@ impl Datapath {
         self.adopted
     }
 
+    /// Length of the IPv6 prefix that is one host, in bits.
+    #[must_use]
+    pub fn ipv6_host_prefix(&self) -> u8 {
+        self.config.ipv6_host_prefix()
+    }
+
     /// Attaches to an interface; one that is attached already gets the new side.
     ///
     /// # Errors
-    /// There is no such interface, it has no Ethernet header, or the kernel refuses.
+    /// There is no such interface, its packets cannot be read, or the kernel refuses.
     pub fn attach(&mut self, interface: &str, side: Side) -> Result<LinkStatus> {
         let counters = &mut self.counters;
-        self.links
-            .attach(&mut self.ebpf, interface, side, self.hook, |link| counters.clear_link(link))
+        let clear = |link| counters.clear_link(link);
+        let link = self.links.attach(&mut self.ebpf, interface, side, self.hook, clear)?;
+        self.check_pacing()?;
+        Ok(links::status(&link, self.limits.paces()))
     }
 
     /// Detaches from an interface; `false` when it was not attached.
@@ -113,58 +123,10 @@ impl Datapath {
     /// # Errors
     /// The kernel refuses.
     pub fn detach(&mut self, interface: &str) -> Result<bool> {
-        self.links.detach(interface)
-    }
-
-    /// Every limit, by prefix.
-    #[must_use]
-    pub fn limits(&self) -> Vec<Limit> {
-        self.limits.iter().map(|(limit, _)| limit.clone()).collect()
-    }
-
-    /// The limit of exactly this prefix.
-    #[must_use]
-    pub fn limit(&self, prefix: &IpNet) -> Option<Limit> {
-        self.limits.get(prefix).map(|(limit, _)| limit.clone())
-    }
-
-    /// Puts a limit in force, in place of the one of the same prefix.
-    ///
-    /// Buckets keep their debt, cut to the new burst, and counters keep counting.
-    ///
-    /// # Errors
-    /// The table is full, the burst lasts too long, or the kernel refuses; nothing changes then.
-    pub fn set_limit(&mut self, limit: &Limit) -> Result<Change> {
-        let change = match self.limits.get(&limit.prefix) {
-            Some((known, _)) if known == limit => return Ok(Change::Unchanged),
-            Some(_) => Change::Replaced,
-            None => {
-                self.counters.clear_limit(self.limits.index_for(&limit.prefix)?)?;
-                Change::Created
-            }
-        };
-        if let Some(host) = single_host(&limit.prefix) {
-            let limits = &self.limits;
-            let may_go = |other| !is_configured(limits, other);
-            if !self.hosts.insert(self.config.get(), host, may_go) {
-                tracing::warn!(%host, "its part of the host table is full of configured hosts");
-            }
-        }
-        self.limits.write(limit)?;
-        self.config.switch();
-        Ok(change)
-    }
-
-    /// Takes a limit out of force; `false` when there is none of this prefix.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn delete_limit(&mut self, prefix: &IpNet) -> Result<bool> {
-        let removed = self.limits.remove(prefix)?;
-        if removed {
-            self.config.switch();
-        }
-        Ok(removed)
+        let Some(link) = self.links.named(interface) else { return Ok(false) };
+        self.links.drop_link(&link)?;
+        self.limits.remove_link(link.ifindex, self.bank());
+        Ok(true)
     }
 
     /// The program of a hook, for running packets through it without sending them.
@@ -180,48 +142,8 @@ impl Datapath {
         EbpfLogger::init(&mut self.ebpf).ok()
     }
 
-    /// Removes hosts that traffic has made and that have been idle for `idle`, so that others find
-    /// room; returns how many.
-    ///
-    /// Hosts with a limit of their own stay, and so do hosts that still owe.
-    ///
-    /// # Errors
-    /// The clock cannot be read.
-    pub fn expire_hosts(&mut self, idle: Duration) -> Result<usize> {
-        let now_ns = report::monotonic_ns()?;
-        let idle_ns = u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
-        let limits = &self.limits;
-        Ok(self.hosts.expire(self.config.get(), |host| {
-            let owes = Direction::ALL.iter().any(|direction| {
-                let own = host.direction(*direction);
-                own.bytes_tat.max(own.packets_tat) > now_ns * TICKS_PER_NS
-            });
-            let seen_ns = host.last_seen_ns();
-            let is_idle = seen_ns != 0 && now_ns.saturating_sub(seen_ns) >= idle_ns;
-            is_idle && !owes && !is_configured(limits, host.address)
-        }))
+    /// The prefix that is all of a host.
+    fn host_prefix(&self, host: IpAddr) -> Result<IpNet> {
+        prefix::host_prefix(host, self.ipv6_host_prefix())
     }
-}
-
-/// Whether a host has a limit of its own.
-fn is_configured(limits: &LimitTable, host: IpAddr) -> bool {
-    host_prefix(host).is_ok_and(|prefix| limits.get(&prefix).is_some())
-}
-
-/// The host that is all of a prefix.
-fn single_host(prefix: &IpNet) -> Option<IpAddr> {
-    match prefix {
-        IpNet::V4(net) if net.prefix_len() == 32 => Some(net.network().into()),
-        IpNet::V6(net) if net.prefix_len() == IPV6_HOST_PREFIX_BITS => Some(net.network().into()),
-        IpNet::V4(_) | IpNet::V6(_) => None,
-    }
-}
-
-/// The prefix that is all of a host.
-fn host_prefix(host: IpAddr) -> Result<IpNet> {
-    let bits = match host {
-        IpAddr::V4(_) => 32,
-        IpAddr::V6(_) => IPV6_HOST_PREFIX_BITS,
-    };
-    IpNet::new(host, bits).map(|net| net.trunc()).doing(Kind::Failed, || format!("host {host}"))
 }

@@ -4,7 +4,10 @@ use aya::{
     Ebpf, Pod,
     maps::{Array, LpmTrie, Map, MapData, PerCpuArray},
 };
-use throttle_common::{abi::Link, host_table};
+use throttle_common::{
+    abi::{Link, Policy},
+    host_table,
+};
 
 use super::{
     Datapath, Options,
@@ -39,25 +42,28 @@ impl Datapath {
         })?;
         let cookie = netns::cookie()?;
         let mut config = config(&mut ebpf)?;
-        let adopted = config.generation() != 0;
-        config.initialise(cookie, max_entries(&ebpf, "HOST_SETS")?)?;
+        let adopted = config.policy().generation != 0;
+        let sets = max_entries(&ebpf, "HOST_SETS")?;
+        config.initialise(cookie, sets, options.ipv6_host_prefix)?;
+        note_ipv6_host_prefix(config.ipv6_host_prefix(), options.ipv6_host_prefix);
         let mut links = LinkTable::new(array(&mut ebpf, "LINKS")?, pins.clone())?;
         if config.get().netns_cookie != cookie {
             check_links_are_gone(&links, &pins, options)?;
             config.set_netns_cookie(cookie);
         }
+        let policy = config.policy();
+        let limits = limits(&mut ebpf, &links, policy.bank, options)?;
         // Hosts bound while an earlier agent was killed half-way look their limit up anew.
-        config.switch();
-        let limits = limits(&mut ebpf, options)?;
+        config.switch(Policy { has_peers: limits.has_peers(), ..policy });
         let hosts = hosts(&mut ebpf, options)?;
-        let counters = CounterTable::new(
-            per_cpu(&mut ebpf, "REASONS")?,
-            per_cpu(&mut ebpf, "LIMIT_USE")?,
-            array(&mut ebpf, "SHARED")?,
-        );
+        let counters =
+            CounterTable::new(per_cpu(&mut ebpf, "REASONS")?, per_cpu(&mut ebpf, "LIMIT_USE")?);
         links.adopt(&mut ebpf)?;
         let hook = options.hook;
-        Ok(Self { ebpf, config, links, limits, hosts, counters, hook, adopted })
+        let mut datapath = Self { ebpf, config, links, limits, hosts, counters, hook, adopted };
+        datapath.forget_limits_of_lost_links();
+        datapath.check_pacing()?;
+        Ok(datapath)
     }
 
     /// Detaches every link of the instance and removes its pins, with or without an agent running.
@@ -122,21 +128,28 @@ fn pinned(pins: &Pins, name: &str) -> Result<MapData> {
     MapData::from_pin(&path).doing(Kind::Failed, || format!("opening {}", path.display()))
 }
 
-fn limits(ebpf: &mut Ebpf, options: &Options) -> Result<LimitTable> {
-    let capacity = max_entries(ebpf, "PREFIXES")?;
-    note_capacity("limits", capacity, options.max_limits);
-    let slots = max_entries(ebpf, "LIMITS")?;
+fn limits(ebpf: &mut Ebpf, links: &LinkTable, bank: u32, options: &Options) -> Result<LimitTable> {
     let prefixes = LpmTrie::try_from(take(ebpf, "PREFIXES")?)
         .doing(Kind::Failed, || "opening map PREFIXES")?;
-    LimitTable::adopt(prefixes, array(ebpf, "LIMITS")?, capacity, slots)
+    let (limits, common) = (mapped(ebpf, "LIMITS")?, mapped(ebpf, "SHARED")?);
+    let table = LimitTable::adopt(prefixes, limits, common, links.iter(), bank)?;
+    note_capacity("limits", table.capacity() as u32, options.max_limits);
+    Ok(table)
 }
 
 fn hosts(ebpf: &mut Ebpf, options: &Options) -> Result<HostTable> {
-    let sets = mapped(ebpf, "HOST_SETS")?;
+    let (sets, names) = (mapped(ebpf, "HOST_SETS")?, mapped(ebpf, "HOST_NAMES")?);
     let wanted = host_table::sets_for(options.max_hosts) * host_table::WAYS;
-    let table = HostTable::new(sets, mapped(ebpf, "HOSTS")?);
+    let table = HostTable::new(sets, mapped(ebpf, "HOSTS")?, names);
     note_capacity("hosts", table.capacity() as u32, wanted);
     Ok(table)
+}
+
+/// Says so when adopted hosts are not of the length that was asked for.
+fn note_ipv6_host_prefix(found: u8, asked: u8) {
+    if found != asked {
+        tracing::warn!("adopted IPv6 hosts stay /{found}s; /{asked}s were asked for");
+    }
 }
 
 /// Says so when an adopted table does not have the capacity that was asked for.

@@ -1,7 +1,7 @@
 //! Lets the structures of `throttle_common::abi` pass through aya's typed maps.
 
 use aya::Pod;
-use throttle_common::abi::{Limit, LimitUse, Link, PrefixKey, Tally};
+use throttle_common::abi::{LimitUse, Link, PrefixKey, Tally};
 
 /// A structure without padding that takes any bytes.
 ///
@@ -10,8 +10,6 @@ use throttle_common::abi::{Limit, LimitUse, Link, PrefixKey, Tally};
 /// Every bit pattern is a value of the type, and the type has no padding.
 pub(super) unsafe trait Plain: Copy + 'static {}
 
-// SAFETY: made of integers; sizes are pinned in `abi`.
-unsafe impl Plain for Limit {}
 // SAFETY: made of integers; sizes are pinned in `abi`.
 unsafe impl Plain for LimitUse {}
 // SAFETY: made of integers; sizes are pinned in `abi`.

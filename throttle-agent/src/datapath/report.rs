@@ -3,27 +3,29 @@
 use std::net::IpAddr;
 
 use throttle_common::{
-    abi::Direction,
+    abi::{Direction, LimitRates},
     bucket,
     rate::{Rate, TICKS_PER_NS},
 };
 
 use super::{
-    Datapath, codec, host_prefix,
-    hosts::{DirectionSnapshot, HostSnapshot},
+    Datapath,
+    hosts::HostSnapshot,
+    limits::Entry,
     links,
-    state::{Counters, HostState, LimitCounters, LinkCounters, LinkStatus, Usage},
+    state::{Counters, GroupCounters, HostState, LimitCounters, LinkCounters, LinkStatus, Usage},
 };
 use crate::{
     error::{Kind, Result, ResultExt},
-    policy::{Limit, Scope},
+    policy::{Limit, Rates, Scope},
 };
 
 impl Datapath {
     /// Every link.
     #[must_use]
     pub fn links(&self) -> Vec<LinkStatus> {
-        self.links.iter().map(links::status).collect()
+        let paces = self.limits.paces();
+        self.links.iter().map(|link| links::status(link, paces)).collect()
     }
 
     /// Reads every counter that is not per host.
@@ -31,23 +33,42 @@ impl Datapath {
     /// # Errors
     /// The kernel refuses.
     pub fn counters(&self) -> Result<Counters> {
+        let now_ns = monotonic_ns()?;
         let mut links = Vec::new();
+        let paces = self.limits.paces();
         for link in self.links.iter() {
             links.push(LinkCounters {
-                link: links::status(link),
+                link: links::status(link, paces),
                 up: self.counters.reasons(link.index, Direction::Up)?,
                 down: self.counters.reasons(link.index, Direction::Down)?,
             });
         }
         let mut limits = Vec::new();
-        for (limit, index) in self.limits.iter() {
-            let use_of = |direction| self.limit_use(limit, index, direction);
+        for entry in self.limits.iter() {
+            let limit = &entry.stated;
+            let wait_ns = |direction| match limit.scope {
+                Scope::Each => 0,
+                Scope::Shared => self.common_wait_ns(entry, limit.total, direction, now_ns),
+            };
+            let use_of = |direction| self.usage(entry.index, direction, wait_ns(direction));
+            let (prefix, matches) = (limit.prefix, limit.matches);
             let (up, down) = (use_of(Direction::Up)?, use_of(Direction::Down)?);
-            limits.push(LimitCounters { prefix: limit.prefix, up, down });
+            limits.push(LimitCounters { prefix, matches, up, down });
+        }
+        let mut groups = Vec::new();
+        for entry in self.limits.groups() {
+            let group = &entry.stated;
+            let use_of = |direction| {
+                let wait_ns = self.common_wait_ns(entry, group.total, direction, now_ns);
+                self.usage(entry.index, direction, wait_ns)
+            };
+            let (up, down) = (use_of(Direction::Up)?, use_of(Direction::Down)?);
+            groups.push(GroupCounters { name: group.name.clone(), up, down });
         }
         Ok(Counters {
             links,
             limits,
+            groups,
             hosts_tracked: self.hosts.tracked() as u64,
             hosts_capacity: self.hosts.capacity() as u64,
         })
@@ -72,94 +93,91 @@ impl Datapath {
         self.hosts.iter().map(|host| self.host_state(&host, now_ns)).collect()
     }
 
+    /// The bytes that passed of every host, up and down. Nothing is kept of one host when the next is
+    /// read, however many there are.
+    pub fn host_bytes(&self, each: &mut dyn FnMut(IpAddr, [u64; 2])) {
+        for host in self.hosts.iter() {
+            each(
+                host.address,
+                Direction::ALL.map(|direction| host.direction(direction).passed.bytes),
+            );
+        }
+    }
+
     fn host_state(&self, host: &HostSnapshot, now_ns: u64) -> Result<HostState> {
         let held = self.limit_of(host)?;
-        let usage = |direction| -> Result<Usage> {
+        let usage = |direction| {
             let own = host.direction(direction);
-            let wait_ns = match held {
-                Some((limit, index)) => self.wait_ns(limit, index, host, direction, now_ns)?,
-                None => 0,
-            };
-            Ok(Usage { passed: own.passed, excess: own.excess, wait_ns })
+            let wait_ns = held.map_or(0, |held| self.host_wait_ns(held, host, direction, now_ns));
+            Usage { passed: own.passed, excess: own.excess, wait_ns }
         };
         let seen_ns = host.last_seen_ns();
         Ok(HostState {
             address: host.address,
-            limit: held.map(|(limit, _)| limit.prefix),
-            up: usage(Direction::Up)?,
-            down: usage(Direction::Down)?,
+            limit: held.map(|held| held.stated.prefix),
+            group: held.and_then(|held| held.stated.group.clone()),
+            up: usage(Direction::Up),
+            down: usage(Direction::Down),
             idle_ns: (seen_ns != 0).then(|| now_ns.saturating_sub(seen_ns)),
         })
     }
 
     /// The limit that holds a host: the remembered one, unless the policy has changed since.
-    fn limit_of(&self, host: &HostSnapshot) -> Result<Option<(&Limit, u32)>> {
+    fn limit_of(&self, host: &HostSnapshot) -> Result<Option<&Entry<Limit>>> {
         let binding = host.latest_binding();
-        if binding.generation == self.config.generation() {
+        if binding.generation == self.config.policy().generation {
             return Ok(binding.slot().and_then(|slot| self.limits.in_slot(slot)));
         }
-        Ok(self.limits.longest(host_prefix(host.address)?))
+        Ok(self.limits.longest(self.host_prefix(host.address)?))
     }
 
-    fn limit_use(&self, limit: &Limit, index: u32, direction: Direction) -> Result<Usage> {
+    fn usage(&self, index: u32, direction: Direction, wait_ns: u64) -> Result<Usage> {
         let (passed, excess) = self.counters.limit_use(index, direction)?;
-        let wait_ns = match limit.scope {
-            Scope::Each => 0,
-            Scope::Shared => self.shared_wait_ns(limit, index, direction, monotonic_ns()?)?,
-        };
         Ok(Usage { passed, excess, wait_ns })
     }
 
-    /// Time until the next packet of a host conforms.
-    fn wait_ns(
+    /// Time until the next packet of a host conforms to its limit.
+    fn host_wait_ns(
         &self,
-        limit: &Limit,
-        index: u32,
+        held: &Entry<Limit>,
         host: &HostSnapshot,
         direction: Direction,
         now_ns: u64,
-    ) -> Result<u64> {
-        match limit.scope {
-            Scope::Shared => self.shared_wait_ns(limit, index, direction, now_ns),
-            Scope::Each => {
-                let up = host.direction(Direction::Up);
-                let own = host.direction(direction);
-                let bytes = if limit.total.bytes.is_some() { up } else { own };
-                let packets = if limit.total.packets.is_some() { up } else { own };
-                longest_wait_ns(limit, direction, tats(bytes, packets), now_ns)
-            }
+    ) -> u64 {
+        let total = held.stated.total;
+        if held.stated.scope == Scope::Shared {
+            return self.common_wait_ns(held, total, direction, now_ns);
         }
+        let bytes = host.direction(side(total.bytes.is_some(), direction)).bytes_tat;
+        let packets = host.direction(side(total.packets.is_some(), direction)).packets_tat;
+        longest_wait_ns(&held.rates[direction as usize], bytes, packets, now_ns)
     }
 
-    fn shared_wait_ns(
+    /// Time until the next packet conforms to common buckets.
+    fn common_wait_ns<T>(
         &self,
-        limit: &Limit,
-        index: u32,
+        entry: &Entry<T>,
+        total: Rates,
         direction: Direction,
         now_ns: u64,
-    ) -> Result<u64> {
-        let side = |total: bool| if total { Direction::Up } else { direction };
-        let bytes = self.counters.shared(index, side(limit.total.bytes.is_some()))?.bytes;
-        let packets = self.counters.shared(index, side(limit.total.packets.is_some()))?.packets;
-        longest_wait_ns(limit, direction, (bytes, packets), now_ns)
+    ) -> u64 {
+        let tats = |total: bool| self.limits.rows().tats(entry.index, side(total, direction));
+        let bytes = tats(total.bytes.is_some()).bytes;
+        let packets = tats(total.packets.is_some()).packets;
+        longest_wait_ns(&entry.rates[direction as usize], bytes, packets, now_ns)
     }
 }
 
-fn tats(bytes: &DirectionSnapshot, packets: &DirectionSnapshot) -> (u64, u64) {
-    (bytes.bytes_tat, packets.packets_tat)
+/// The direction whose bucket counts: that of `up` for both where there is a total.
+fn side(total: bool, direction: Direction) -> Direction {
+    if total { Direction::Up } else { direction }
 }
 
 /// The longer of the waits for the byte and the packet bucket.
-fn longest_wait_ns(
-    limit: &Limit,
-    direction: Direction,
-    (bytes_tat, packets_tat): (u64, u64),
-    now_ns: u64,
-) -> Result<u64> {
-    let rates = codec::encode(limit, 0)?.rates[direction as usize];
+fn longest_wait_ns(rates: &LimitRates, bytes_tat: u64, packets_tat: u64, now_ns: u64) -> u64 {
     let now = now_ns * TICKS_PER_NS;
     let wait = |tat: u64, rate: &Rate| bucket::wait(tat, now, rate);
-    Ok(wait(bytes_tat, &rates.bytes).max(wait(packets_tat, &rates.packets)) / TICKS_PER_NS)
+    wait(bytes_tat, &rates.bytes).max(wait(packets_tat, &rates.packets)) / TICKS_PER_NS
 }
 
 /// The clock that the program reads.

@@ -8,6 +8,8 @@ use throttle_common::{
     verdict::Reason,
 };
 
+use crate::policy::{GroupName, Match};
+
 /// How a link's program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookKind {
@@ -28,6 +30,9 @@ pub struct LinkStatus {
     pub side: Side,
     /// How the program is attached.
     pub hook: HookKind,
+    /// Where a limit paces: whether the link's egress qdisc is fq on every queue, without which
+    /// packets are not delayed and the limit polices.
+    pub pace_ready: Option<bool>,
 }
 
 /// Packets and bytes of one kind.
@@ -73,9 +78,22 @@ pub struct LinkCounters {
 pub struct LimitCounters {
     /// The limit's prefix.
     pub prefix: IpNet,
+    /// Whose address the prefix is compared with.
+    pub matches: Match,
     /// Packets sent by its hosts.
     pub up: Usage,
     /// Packets sent to its hosts.
+    pub down: Usage,
+}
+
+/// Counters of one group, summed over its members and over all processors.
+#[derive(Debug, Clone)]
+pub struct GroupCounters {
+    /// The group's name.
+    pub name: GroupName,
+    /// Packets sent by its hosts; those that another level refused are not counted.
+    pub up: Usage,
+    /// Packets sent to its hosts; those that another level refused are not counted.
     pub down: Usage,
 }
 
@@ -86,6 +104,8 @@ pub struct HostState {
     pub address: IpAddr,
     /// The limit that holds it, or `None` when its limit was deleted and no other matches.
     pub limit: Option<IpNet>,
+    /// The group that the limit is a member of.
+    pub group: Option<GroupName>,
     /// Packets sent by the host.
     pub up: Usage,
     /// Packets sent to the host.
@@ -101,6 +121,8 @@ pub struct Counters {
     pub links: Vec<LinkCounters>,
     /// Per limit, in the order of [`Datapath::limits`](super::Datapath::limits).
     pub limits: Vec<LimitCounters>,
+    /// Per group, in the order of [`Datapath::groups`](super::Datapath::groups).
+    pub groups: Vec<GroupCounters>,
     /// Hosts in the host table.
     pub hosts_tracked: u64,
     /// Hosts that the table has room for.
@@ -116,4 +138,19 @@ pub enum Change {
     Replaced,
     /// The prefix had this very limit.
     Unchanged,
+}
+
+/// What applying a whole policy did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Limits of prefixes that are new or changed.
+    pub limits_set: usize,
+    /// Limits of prefixes that are gone.
+    pub limits_deleted: usize,
+    /// Groups that are new or changed.
+    pub groups_set: usize,
+    /// Groups that are gone.
+    pub groups_deleted: usize,
+    /// Links whose limit is new, changed or gone.
+    pub links_set: usize,
 }

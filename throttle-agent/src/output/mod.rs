@@ -19,7 +19,6 @@ use crate::{
 };
 
 pub use table::Table;
-pub(crate) use views::rates;
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";

@@ -1,6 +1,6 @@
 //! Which columns each kind of data has.
 
-use throttle_common::units::{BitRate, PacketsPerSecond, Size};
+use throttle_common::units::Size;
 
 use super::{
     Show, Table,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     control::StatusView,
-    policy::{LimitView, RatesView},
+    policy::{GroupView, LimitView, LinkLimitView, Rates, RatesView},
     telemetry::{FlowView, HostFlowView, HostView, StatsView},
 };
 
@@ -24,12 +24,36 @@ impl Show for Vec<LimitView> {
     }
 }
 
+impl Show for GroupView {
+    fn tables(&self) -> Vec<Table> {
+        vec![groups(std::slice::from_ref(self))]
+    }
+}
+
+impl Show for Vec<GroupView> {
+    fn tables(&self) -> Vec<Table> {
+        vec![groups(self)]
+    }
+}
+
+impl Show for LinkLimitView {
+    fn tables(&self) -> Vec<Table> {
+        vec![links(std::slice::from_ref(self))]
+    }
+}
+
+impl Show for Vec<LinkLimitView> {
+    fn tables(&self) -> Vec<Table> {
+        vec![links(self)]
+    }
+}
+
 impl Show for HostView {
     fn tables(&self) -> Vec<Table> {
         let seen = self.last_seen_seconds_ago.map(|ago| format!("{} ago", seconds(ago)));
         let host = Table::new(
-            ["HOST", "LIMIT", "LAST SEEN"],
-            [[self.host.clone(), or_dash(self.limit), or_dash(seen)]],
+            ["HOST", "LIMIT", "GROUP", "LAST SEEN"],
+            [[self.host.clone(), or_dash(self.limit), or_dash(self.group.as_ref()), or_dash(seen)]],
         );
         let flows = [("up", &self.up), ("down", &self.down)];
         vec![host, Table::new(HOST_FLOW, flows.map(|(name, flow)| host_flow(name, flow)))]
@@ -42,6 +66,7 @@ impl Show for Vec<HostView> {
             [
                 host.host.clone(),
                 or_dash(host.limit),
+                or_dash(host.group.as_ref()),
                 bits_per_second(host.up.flow.bits_per_second),
                 bits_per_second(host.down.flow.bits_per_second),
                 bytes(host.up.flow.passed_bytes),
@@ -54,6 +79,7 @@ impl Show for Vec<HostView> {
         let head = [
             "HOST",
             "LIMIT",
+            "GROUP",
             ">UP RATE",
             ">DOWN RATE",
             ">UP",
@@ -73,14 +99,17 @@ impl Show for StatsView {
                 format!("{} ({}, {})", or_dash(link.interface.as_ref()), link.side, link.hook);
             flows(&name, &link.up, &link.down)
         });
+        let groups =
+            self.groups.iter().flat_map(|group| flows(group.name.as_str(), &group.up, &group.down));
         let limits = self
             .limits
             .iter()
-            .flat_map(|limit| flows(&limit.prefix.to_string(), &limit.up, &limit.down));
+            .flat_map(|limit| flows(&limit.key().to_string(), &limit.up, &limit.down));
         let reasons = self.reasons.iter().filter(|(_, packets)| **packets > 0);
         let hosts = self.hosts;
         vec![
             Table::new(flow_head("LINK"), links),
+            Table::new(flow_head("GROUP"), groups),
             Table::new(flow_head("LIMIT"), limits),
             Table::new(
                 ["REASON", ">PACKETS"],
@@ -148,49 +177,129 @@ fn figures(flow: &FlowView) -> [String; 5] {
 
 fn limits(limits: &[LimitView]) -> Table {
     let row = |limit: &LimitView| {
+        let extras: Vec<_> = limit.extras().collect();
         [
-            limit.prefix.to_string(),
+            limit.key().to_string(),
             limit.scope.to_string(),
             limit.action.to_string(),
-            rates(&limit.up),
-            rates(&limit.down),
-            rates(&limit.total),
+            or_dash(limit.group.as_ref()),
+            rates(limit.up),
+            rates(limit.down),
+            rates(limit.total),
+            or_dash(Some(extras.join(", ")).filter(|text| !text.is_empty())),
         ]
     };
-    Table::new(["PREFIX", "SCOPE", "ACTION", "UP", "DOWN", "TOTAL"], limits.iter().map(row))
+    let head = ["PREFIX", "SCOPE", "ACTION", "GROUP", "UP", "DOWN", "TOTAL", "ALSO"];
+    Table::new(head, limits.iter().map(row))
 }
 
-/// Rates with their bursts in the form in which they can be typed, as in `10mbit burst 312500b`.
-pub(crate) fn rates(rates: &RatesView) -> String {
-    let bits = rates.bits_per_second.map(|bits| {
-        let burst = Size::from_bytes(rates.burst_bytes.unwrap_or_default());
-        format!("{} burst {burst}", BitRate::from_bits_per_second(bits))
-    });
-    let packets = rates.packets_per_second.map(|packets| {
-        let burst = rates.burst_packets.unwrap_or_default();
-        format!("{} burst {burst}", PacketsPerSecond::from_packets_per_second(packets))
-    });
-    match (bits, packets) {
-        (Some(bits), Some(packets)) => format!("{bits}, {packets}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => "-".to_owned(),
-    }
+fn groups(groups: &[GroupView]) -> Table {
+    let row = |group: &GroupView| {
+        [
+            group.name.to_string(),
+            group.action.to_string(),
+            rates(group.up),
+            rates(group.down),
+            rates(group.total),
+        ]
+    };
+    Table::new(["GROUP", "ACTION", "UP", "DOWN", "TOTAL"], groups.iter().map(row))
+}
+
+fn links(links: &[LinkLimitView]) -> Table {
+    let row = |link: &LinkLimitView| {
+        [
+            link.interface.clone(),
+            link.side.clone(),
+            link.hook.clone(),
+            link.action.to_string(),
+            rates(link.up),
+            rates(link.down),
+            rates(link.total),
+            Size::from_bytes(link.overhead_bytes.into()).to_string(),
+            or_dash(link.pace_ready.map(|ready| if ready { "yes" } else { "no" })),
+        ]
+    };
+    let head = ["LINK", "SIDE", "HOOK", "ACTION", "UP", "DOWN", "TOTAL", ">OVERHEAD", "PACE READY"];
+    Table::new(head, links.iter().map(row))
+}
+
+/// Rates with their bursts in the form in which they can be typed.
+fn rates(view: RatesView) -> String {
+    Rates::from(view).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{GroupRequest, LimitRequest, RatesRequest};
+
+    fn down() -> RatesRequest {
+        RatesRequest { bits_per_second: Some(10_000_000), ..Default::default() }
+    }
+
+    fn cells(table: &Table) -> Vec<String> {
+        let text = table.render(false);
+        let row = text.lines().nth(1).unwrap();
+        row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    }
 
     #[test]
-    fn rates_are_printed_in_the_form_in_which_they_are_typed() {
-        let view = RatesView {
-            bits_per_second: Some(10_000_000),
-            burst_bytes: Some(312_500),
-            packets_per_second: Some(2_000),
-            burst_packets: Some(500),
+    fn a_limit_shows_all_that_it_has() {
+        let request = LimitRequest {
+            action: "ecn".parse().unwrap(),
+            group: Some("acme".parse().unwrap()),
+            down: down(),
+            one_time_burst_bytes: Some(1 << 20),
+            ..Default::default()
         };
-        assert_eq!(rates(&view), "10mbit burst 312500b, 2kpps burst 500");
-        let nothing = RatesView { bits_per_second: None, packets_per_second: None, ..view };
-        assert_eq!(rates(&nothing), "-");
+        let limit = request.check("10.0.0.0/24".parse().unwrap()).unwrap().value;
+        assert_eq!(
+            cells(&limits(&[LimitView::from(&limit)])),
+            [
+                "10.0.0.0/24",
+                "each",
+                "ecn",
+                "acme",
+                "-",
+                "10mbit burst 312500b",
+                "-",
+                "one-time burst 1mb"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_exempt_peer_is_told_from_a_host() {
+        let request = LimitRequest {
+            matches: crate::policy::Match::Peer,
+            action: "pass".parse().unwrap(),
+            ..Default::default()
+        };
+        let limit = request.check("10.0.0.0/8".parse().unwrap()).unwrap().value;
+        assert_eq!(cells(&limits(&[LimitView::from(&limit)]))[0], "10.0.0.0/8 (peer)");
+    }
+
+    #[test]
+    fn groups_and_links_show_their_rates() {
+        let group = GroupRequest { down: down(), ..Default::default() };
+        let group = group.check("acme".parse().unwrap()).unwrap().value;
+        let shown = cells(&groups(&[GroupView::from(&group)]));
+        assert_eq!(shown, ["acme", "drop", "-", "10mbit burst 312500b", "-"]);
+        let link = LinkLimitView {
+            interface: "eth1".into(),
+            side: "far".into(),
+            hook: "tcx".into(),
+            action: group.action,
+            overhead_bytes: 38,
+            up: RatesView::default(),
+            down: group.down.into(),
+            total: RatesView::default(),
+            pace_ready: Some(false),
+        };
+        assert_eq!(
+            cells(&links(&[link])),
+            ["eth1", "far", "tcx", "drop", "-", "10mbit burst 312500b", "-", "38b", "no"]
+        );
     }
 }

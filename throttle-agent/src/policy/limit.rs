@@ -5,7 +5,9 @@ use std::fmt;
 use clap::ValueEnum;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use throttle_common::units::{BitRate, PacketsPerSecond, Size};
+use throttle_common::units::Size;
+
+use super::{Action, GroupName, ParentAction, Rates};
 
 /// Who shares a bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
@@ -27,55 +29,62 @@ impl fmt::Display for Scope {
     }
 }
 
-/// What happens to excess.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+/// Whose address a prefix is compared with.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    ValueEnum,
+    Serialize,
+    Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// excess is dropped
+pub enum Match {
+    /// the host's own
     #[default]
-    Drop,
+    Host,
+    /// that of the other end; only to exempt it, with action pass
+    Peer,
 }
 
-impl fmt::Display for Action {
+impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Drop => "drop",
+            Self::Host => "host",
+            Self::Peer => "peer",
         })
     }
 }
 
-/// A rate in bits per second with its burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ByteRate {
-    /// Layer-3 bits per second.
-    pub rate: BitRate,
-    /// What may pass at once after a pause.
-    pub burst: Size,
+/// What tells a limit from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LimitKey {
+    /// The addresses it applies to, host bits cleared.
+    pub prefix: IpNet,
+    /// Whose address they are.
+    pub matches: Match,
 }
 
-/// A rate in packets per second with its burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PacketRate {
-    /// Wire packets per second.
-    pub rate: PacketsPerSecond,
-    /// Packets that may pass at once after a pause.
-    pub burst_packets: u64,
-}
-
-/// The rates of one direction, or of both together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Rates {
-    /// Limit on bytes.
-    pub bytes: Option<ByteRate>,
-    /// Limit on packets.
-    pub packets: Option<PacketRate>,
-}
-
-impl Rates {
-    /// Whether nothing is limited.
+impl LimitKey {
+    /// The limit of the hosts inside `prefix`.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_none() && self.packets.is_none()
+    pub const fn host(prefix: IpNet) -> Self {
+        Self { prefix, matches: Match::Host }
+    }
+}
+
+impl fmt::Display for LimitKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.matches {
+            Match::Host => self.prefix.fmt(f),
+            Match::Peer => write!(f, "{} (peer)", self.prefix),
+        }
     }
 }
 
@@ -84,14 +93,45 @@ impl Rates {
 pub struct Limit {
     /// The addresses it applies to, host bits cleared.
     pub prefix: IpNet,
+    /// Whose address they are.
+    pub matches: Match,
     /// Who shares a bucket.
     pub scope: Scope,
     /// What happens to excess.
     pub action: Action,
+    /// The group whose buckets are charged as well.
+    pub group: Option<GroupName>,
     /// Packets sent by hosts.
     pub up: Rates,
     /// Packets sent to hosts.
     pub down: Rates,
     /// Packets of both directions together; excludes the same kind in `up` and `down`.
     pub total: Rates,
+    /// Bytes that each byte bucket grants before it starts to count.
+    pub one_time_burst: Option<Size>,
+    /// A packet counts as one packet for each so many bytes that it begins.
+    pub packet_unit: Option<Size>,
+}
+
+impl Limit {
+    /// What tells it from all others.
+    #[must_use]
+    pub fn key(&self) -> LimitKey {
+        LimitKey { prefix: self.prefix, matches: self.matches }
+    }
+}
+
+/// The limit of a whole link as it is in force; the default limits nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct LinkLimit {
+    /// What happens to packets that the link has no room for.
+    pub action: ParentAction,
+    /// Packets sent by hosts.
+    pub up: Rates,
+    /// Packets sent to hosts.
+    pub down: Rates,
+    /// Packets of both directions together; excludes the same kind in `up` and `down`.
+    pub total: Rates,
+    /// Counted on top of the layer-3 length of every packet of the link.
+    pub overhead_bytes: u16,
 }

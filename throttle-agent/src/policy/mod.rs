@@ -1,14 +1,41 @@
 //! The policy: limits as an operator states them, validated and free of any map layout.
 
+mod action;
 mod burst;
+mod dscp;
+mod group;
 mod limit;
 mod prefix;
 mod range;
+mod rates;
 mod request;
+mod text;
+mod typed;
 mod view;
 
+use std::collections::BTreeMap;
+
+pub use action::{Action, ActionError, ParentAction};
 pub use burst::{Burst, BurstError};
-pub use limit::{Action, ByteRate, Limit, PacketRate, Rates, Scope};
-pub use prefix::{IPV6_HOST_PREFIX_BITS, parse_host, parse_prefix};
-pub use request::{Checked, LimitRequest, RatesRequest};
-pub use view::{LimitView, RatesView};
+pub use dscp::{Dscp, DscpError};
+pub use group::{Group, GroupName, GroupNameError};
+pub use limit::{Limit, LimitKey, LinkLimit, Match, Scope};
+pub use prefix::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES, TypedPrefix, host_name, is_host};
+pub use rates::{ByteRate, PacketRate, Rates};
+pub use request::{
+    Checked, GroupEntry, GroupRequest, LimitEntry, LimitRequest, LinkEntry, LinkRequest,
+    PolicyRequest, RatesRequest,
+};
+pub use typed::{TypedPacketRate, TypedPacketRateError, TypedRate, TypedRateError};
+pub use view::{GroupView, LimitView, LinkLimitView, RatesView};
+
+/// Everything that an instance enforces.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Every limit; no two have the same key.
+    pub limits: Vec<Limit>,
+    /// Every group; no two have the same name.
+    pub groups: Vec<Group>,
+    /// The limits of links, by interface; a link that is missing is not limited.
+    pub links: BTreeMap<String, LinkLimit>,
+}

@@ -9,35 +9,50 @@ pub(super) type Pair = [u64; 2];
 #[derive(Debug)]
 pub(super) struct Meter<K> {
     read_at: Option<Instant>,
+    /// Number of the last reading.
+    reading: u64,
     entries: HashMap<K, Entry>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
     bytes: Pair,
     bits_per_second: Pair,
+    /// Number of the last reading that had it.
+    reading: u64,
 }
 
 impl<K> Default for Meter<K> {
     fn default() -> Self {
-        Self { read_at: None, entries: HashMap::new() }
+        Self { read_at: None, reading: 0, entries: HashMap::new() }
     }
 }
 
 impl<K: Eq + Hash> Meter<K> {
     /// Takes a reading of all counters, up and down; what is missing from it is forgotten.
     pub(super) fn update(&mut self, now: Instant, readings: impl Iterator<Item = (K, Pair)>) {
-        let elapsed_ns = self.read_at.map(|before| (now - before).as_nanos());
-        let entries = readings.map(|(key, bytes)| {
-            let before = self.entries.get(&key).map_or([0; 2], |entry| entry.bytes);
+        self.update_each(now, |take| readings.for_each(|(key, bytes)| take(key, bytes)));
+    }
+
+    /// As [`update`](Self::update), of counters that `read` passes on one by one.
+    pub(super) fn update_each<T>(
+        &mut self,
+        now: Instant,
+        read: impl FnOnce(&mut dyn FnMut(K, Pair)) -> T,
+    ) -> T {
+        let elapsed_ns = self.read_at.replace(now).map(|before| (now - before).as_nanos());
+        self.reading += 1;
+        let (entries, reading) = (&mut self.entries, self.reading);
+        let outcome = read(&mut |key, bytes| {
+            let entry = entries.entry(key).or_default();
             let rate = |direction: usize| {
-                let grown = grown(before[direction], bytes[direction]);
+                let grown = grown(entry.bytes[direction], bytes[direction]);
                 elapsed_ns.map_or(0, |elapsed_ns| bits_per_second(grown, elapsed_ns))
             };
-            (key, Entry { bytes, bits_per_second: [rate(0), rate(1)] })
+            *entry = Entry { bits_per_second: [rate(0), rate(1)], bytes, reading };
         });
-        self.entries = entries.collect();
-        self.read_at = Some(now);
+        entries.retain(|_, entry| entry.reading == reading);
+        outcome
     }
 
     /// The rates up and down between the last two readings; 0 for what was not in the last one.

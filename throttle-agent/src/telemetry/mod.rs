@@ -2,6 +2,7 @@
 
 mod hosts;
 mod meter;
+mod pressure;
 mod stream;
 mod view;
 
@@ -10,14 +11,15 @@ use std::time::{Duration, Instant};
 pub use hosts::{HostQuery, HostSort};
 pub use stream::lines;
 pub use view::{
-    FlowView, HostFlowView, HostView, HostsView, LimitUsageView, LinkView, StatsView, hook_name,
-    side_name,
+    FlowView, GroupUsageView, HostFlowView, HostView, HostsView, LimitUsageView, LinkView,
+    StatsView, hook_name, side_name,
 };
 
 use crate::{
     agent::Engine,
     datapath::{Counters, HostState},
     error::Result,
+    policy::{GroupName, LimitKey},
 };
 
 /// How often the counters are sampled.
@@ -26,13 +28,15 @@ pub const PERIOD: Duration = Duration::from_secs(1);
 /// Reading all hosts takes at most this share of one processor: one part in so many.
 const HOSTS_SHARE: u32 = 20;
 
-/// Rates of links, limits and hosts, kept up by one sample a second.
+/// Rates of links, groups, limits and hosts, kept up by one sample a second.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     links: meter::Meter<u32>,
-    limits: meter::Meter<ipnet::IpNet>,
+    groups: meter::Meter<GroupName>,
+    limits: meter::Meter<LimitKey>,
     hosts: meter::Meter<std::net::IpAddr>,
     hosts_due: Option<Instant>,
+    pressure: pressure::Pressure,
 }
 
 impl Telemetry {
@@ -52,26 +56,39 @@ impl Telemetry {
                 (counters.link.ifindex, [passed(&counters.up), passed(&counters.down)])
             }),
         );
+        self.groups.update(
+            now,
+            counters.groups.iter().map(|counters| {
+                (counters.name.clone(), [counters.up.passed.bytes, counters.down.passed.bytes])
+            }),
+        );
         self.limits.update(
             now,
             counters.limits.iter().map(|counters| {
-                (counters.prefix, [counters.up.passed.bytes, counters.down.passed.bytes])
+                let key = LimitKey { prefix: counters.prefix, matches: counters.matches };
+                (key, [counters.up.passed.bytes, counters.down.passed.bytes])
             }),
         );
         if self.hosts_due.is_none_or(|due| due <= now) {
             self.sample_hosts(engine)?;
         }
-        Ok(self.stats(&counters))
+        let stats = self.stats(&counters);
+        if let Some(event) = self.pressure.update(stats.hosts.overflowed) {
+            pressure::log(event, stats.hosts);
+        }
+        Ok(stats)
+    }
+
+    /// Whether hosts find no room in the host table.
+    #[must_use]
+    pub fn under_pressure(&self) -> bool {
+        self.pressure.is_on()
     }
 
     fn sample_hosts(&mut self, engine: &dyn Engine) -> Result<()> {
         let begun = Instant::now();
-        let hosts = engine.hosts()?;
+        self.hosts.update_each(begun, |take| engine.host_bytes(take))?;
         let now = Instant::now();
-        self.hosts.update(
-            now,
-            hosts.iter().map(|host| (host.address, [host.up.passed.bytes, host.down.passed.bytes])),
-        );
         // Half a period of slack, so that a tick that comes a little early is not skipped.
         self.hosts_due = Some(begun + (PERIOD / 2).max((now - begun) * HOSTS_SHARE));
         Ok(())
@@ -82,14 +99,18 @@ impl Telemetry {
     pub fn stats(&self, counters: &Counters) -> StatsView {
         StatsView::new(
             counters,
-            |ifindex| self.links.bits_per_second(&ifindex),
-            |prefix| self.limits.bits_per_second(&prefix),
+            view::RatesOf {
+                link: &|ifindex| self.links.bits_per_second(&ifindex),
+                group: &|name| self.groups.bits_per_second(name),
+                limit: &|key| self.limits.bits_per_second(&key),
+            },
         )
     }
 
-    /// One host with the rates of the last sample.
+    /// One host of `engine` with the rates of the last sample.
     #[must_use]
-    pub fn host(&self, host: &HostState) -> HostView {
-        HostView::new(host, self.hosts.bits_per_second(&host.address))
+    pub fn host(&self, engine: &dyn Engine, host: &HostState) -> HostView {
+        let rates = self.hosts.bits_per_second(&host.address);
+        HostView::new(host, engine.ipv6_host_prefix(), rates)
     }
 }

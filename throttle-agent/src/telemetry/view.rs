@@ -1,6 +1,6 @@
 //! Counters as they are shown: the same rows make the tables and the JSON.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, fmt};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,10 @@ use throttle_common::{abi::Side, verdict::Reason};
 
 use super::meter::Pair;
 use crate::{
-    datapath::{Counters, HookKind, HostState, LimitCounters, LinkCounters, Tally, Usage},
-    policy::IPV6_HOST_PREFIX_BITS,
+    datapath::{
+        Counters, GroupCounters, HookKind, HostState, LimitCounters, LinkCounters, Tally, Usage,
+    },
+    policy::{GroupName, LimitKey, Match, host_name},
 };
 
 /// Every counter that is not per host.
@@ -20,7 +22,7 @@ pub struct StatsView {
     /// Per limit.
     pub limits: Vec<LimitUsageView>,
     /// Per group.
-    pub groups: Vec<String>,
+    pub groups: Vec<GroupUsageView>,
     /// Packets by reason, over all links and both directions.
     pub reasons: BTreeMap<String, u64>,
     /// The host table.
@@ -57,11 +59,25 @@ pub struct LinkView {
     pub down: FlowView,
 }
 
+/// Counters of one group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupUsageView {
+    /// Its name.
+    pub name: GroupName,
+    /// Packets sent by its hosts.
+    pub up: FlowView,
+    /// Packets sent to its hosts.
+    pub down: FlowView,
+}
+
 /// Counters of one limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitUsageView {
     /// The limit's prefix.
     pub prefix: IpNet,
+    /// Whose address the prefix is compared with.
+    #[serde(rename = "match")]
+    pub matches: Match,
     /// Packets sent by its hosts.
     pub up: FlowView,
     /// Packets sent to its hosts.
@@ -87,7 +103,7 @@ pub struct HostView {
     /// The limit that holds it.
     pub limit: Option<IpNet>,
     /// The group it is a member of.
-    pub group: Option<String>,
+    pub group: Option<GroupName>,
     /// Packets it sent.
     pub up: HostFlowView,
     /// Packets sent to it.
@@ -106,27 +122,51 @@ pub struct HostFlowView {
     pub wait_ns: u64,
 }
 
+/// Rates in bits per second, up and down.
+#[derive(Clone, Copy)]
+pub(super) struct RatesOf<'a> {
+    /// Of a link, by interface index.
+    pub(super) link: &'a dyn Fn(u32) -> Pair,
+    /// Of a group.
+    pub(super) group: &'a dyn Fn(&GroupName) -> Pair,
+    /// Of a limit.
+    pub(super) limit: &'a dyn Fn(LimitKey) -> Pair,
+}
+
+impl fmt::Display for HostsView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} hosts tracked, room for {}, {} packets charged to overflow buckets",
+            self.tracked, self.capacity, self.overflowed
+        )
+    }
+}
+
 impl StatsView {
-    /// Joins counters with the rates of links, by interface index, and of limits.
-    pub(super) fn new(
-        counters: &Counters,
-        link_rate: impl Fn(u32) -> Pair,
-        limit_rate: impl Fn(IpNet) -> Pair,
-    ) -> Self {
+    /// Joins counters with rates.
+    pub(super) fn new(counters: &Counters, rates: RatesOf<'_>) -> Self {
         let packets = |reason: Reason| packets_by_reason(&counters.links, reason);
         let overflow = [Reason::OverflowBytes, Reason::OverflowPackets, Reason::OverflowConforms];
         Self {
             links: counters
                 .links
                 .iter()
-                .map(|link| LinkView::new(link, link_rate(link.link.ifindex)))
+                .map(|link| LinkView::new(link, (rates.link)(link.link.ifindex)))
                 .collect(),
             limits: counters
                 .limits
                 .iter()
-                .map(|limit| LimitUsageView::new(limit, limit_rate(limit.prefix)))
+                .map(|limit| {
+                    let key = LimitKey { prefix: limit.prefix, matches: limit.matches };
+                    LimitUsageView::new(limit, (rates.limit)(key))
+                })
                 .collect(),
-            groups: Vec::new(),
+            groups: counters
+                .groups
+                .iter()
+                .map(|group| GroupUsageView::new(group, (rates.group)(&group.name)))
+                .collect(),
             reasons: Reason::ALL
                 .iter()
                 .map(|&reason| (reason.name().to_owned(), packets(reason)))
@@ -172,10 +212,27 @@ impl LinkView {
     }
 }
 
+impl GroupUsageView {
+    fn new(counters: &GroupCounters, [up, down]: Pair) -> Self {
+        Self {
+            name: counters.name.clone(),
+            up: FlowView::of_usage(&counters.up, up),
+            down: FlowView::of_usage(&counters.down, down),
+        }
+    }
+}
+
 impl LimitUsageView {
+    /// What tells the limit from all others.
+    #[must_use]
+    pub fn key(&self) -> LimitKey {
+        LimitKey { prefix: self.prefix, matches: self.matches }
+    }
+
     fn new(counters: &LimitCounters, [up, down]: Pair) -> Self {
         Self {
             prefix: counters.prefix,
+            matches: counters.matches,
             up: FlowView::of_usage(&counters.up, up),
             down: FlowView::of_usage(&counters.down, down),
         }
@@ -183,11 +240,11 @@ impl LimitUsageView {
 }
 
 impl HostView {
-    pub(super) fn new(host: &HostState, [up, down]: Pair) -> Self {
+    pub(super) fn new(host: &HostState, ipv6_host_prefix: u8, [up, down]: Pair) -> Self {
         Self {
-            host: host_name(host.address),
+            host: host_name(host.address, ipv6_host_prefix),
             limit: host.limit,
-            group: None,
+            group: host.group.clone(),
             up: HostFlowView::new(&host.up, up),
             down: HostFlowView::new(&host.down, down),
             last_seen_seconds_ago: host.idle_ns.map(|idle_ns| idle_ns as f64 / 1e9),
@@ -222,13 +279,6 @@ pub fn hook_name(hook: HookKind) -> &'static str {
 /// What passed, whatever the reason.
 pub(super) fn passed_of(tallies: &[Tally; Reason::COUNT]) -> Tally {
     sum_where(tallies, |reason| !reason.refuses())
-}
-
-fn host_name(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{address}/{IPV6_HOST_PREFIX_BITS}"),
-    }
 }
 
 fn sum_where(tallies: &[Tally; Reason::COUNT], counts: impl Fn(Reason) -> bool) -> Tally {

@@ -24,7 +24,7 @@ pub struct LimitUse {
 }
 
 /// Entries of `REASONS` per link and direction; a power of two.
-const REASON_STRIDE: u32 = 16;
+const REASON_STRIDE: u32 = 32;
 
 /// Entries of map `REASONS`.
 pub const REASON_ENTRIES: u32 = MAX_LINKS * 2 * REASON_STRIDE;

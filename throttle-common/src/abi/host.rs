@@ -1,7 +1,10 @@
 //! Hosts and the buckets that packets are charged to.
 
 use super::Direction;
-use crate::{cell::Cell, host_table};
+use crate::{
+    cell::{AtomicWord, Cell},
+    host_table,
+};
 
 /// Overflow buckets; a power of two.
 pub const OVERFLOW_BUCKETS: u32 = 1024;
@@ -65,10 +68,8 @@ pub struct HostSet {
 /// The agent reads it through shared memory.
 #[repr(C)]
 pub struct Host {
-    /// Packets sent by the host.
-    pub up: HostDirection,
-    /// Packets sent to the host.
-    pub down: HostDirection,
+    /// Per [`Direction`].
+    pub directions: [HostDirection; 2],
 }
 
 impl Host {
@@ -76,21 +77,37 @@ impl Host {
     #[inline(always)]
     #[must_use]
     pub const fn direction(&self, direction: Direction) -> &HostDirection {
-        match direction {
-            Direction::Up => &self.up,
-            Direction::Down => &self.down,
-        }
+        &self.directions[direction as usize]
     }
 }
 
-/// Buckets that many hosts are charged to. Maps `SHARED`: array by [`Limit::index`], and `OVERFLOW`:
-/// array by hash; changed by the program.
+/// The address of one host, where tags do not tell it. Map `HOST_NAMES`: array by way; written by
+/// whoever claims the way, read by the agent. It has one entry where tags tell every address.
+#[repr(C)]
+pub struct HostName {
+    /// The two halves of the address, each in network order in memory; zeros until written.
+    pub words: [Cell; 2],
+}
+
+/// What keeps a flood from filling the host table at once. Map `BUDGET`: array of one; changed by the
+/// program, read by the agent.
+#[repr(C)]
+pub struct Budget {
+    /// Theoretical arrival time of the bucket of hosts that traffic makes, in ticks.
+    pub tat: Cell,
+    /// Packets of new hosts that found the budget spent.
+    pub spent: Cell,
+    /// Packets of new hosts that found no room in the table.
+    pub crowded_out: Cell,
+    reserved: [u64; 5],
+}
+
+/// Buckets that many hosts are charged to. Maps `SHARED`: array by [`Limit::index`](super::Limit), and
+/// `OVERFLOW`: array by hash; changed by the program. The agent points `SHARED` at limits.
 #[repr(C)]
 pub struct CommonBuckets {
-    /// Packets sent by the hosts.
-    pub up: CommonDirection,
-    /// Packets sent to the hosts.
-    pub down: CommonDirection,
+    /// Per [`Direction`].
+    pub directions: [CommonDirection; 2],
 }
 
 /// One direction of [`CommonBuckets`]: one cache line, apart from the other direction's.
@@ -100,7 +117,32 @@ pub struct CommonDirection {
     pub buckets: Buckets,
     /// The slot of the limit that last clamped the buckets; see [`Binding`].
     pub binding: Cell,
-    reserved: [u64; 5],
+    /// Of a group or a link: per bank of the policy, the slot of the limit in force;
+    /// [`Limit::UNLIMITED_SLOT`](super::Limit::UNLIMITED_SLOT) when nothing is limited.
+    pub slots: [Cell; 2],
+    reserved: [u64; 3],
+}
+
+impl CommonDirection {
+    /// Slot of the limit that a group or a link is held to under the policy of `bank`.
+    #[inline(always)]
+    #[must_use]
+    pub fn slot(&self, bank: u32) -> u32 {
+        self.slots[bank as usize & 1].load() as u32
+    }
+
+    /// Points a group or a link at a limit under the policy of `bank`.
+    pub fn set_slot(&self, bank: u32, slot: u32) {
+        self.slots[bank as usize & 1].store(slot.into());
+    }
+
+    /// Every word.
+    #[must_use]
+    pub const fn cells(&self) -> [&Cell; 5] {
+        let Buckets { bytes_tat, packets_tat } = &self.buckets;
+        let [first, second] = &self.slots;
+        [bytes_tat, packets_tat, &self.binding, first, second]
+    }
 }
 
 impl CommonBuckets {
@@ -108,10 +150,7 @@ impl CommonBuckets {
     #[inline(always)]
     #[must_use]
     pub const fn direction(&self, direction: Direction) -> &CommonDirection {
-        match direction {
-            Direction::Up => &self.up,
-            Direction::Down => &self.down,
-        }
+        &self.directions[direction as usize]
     }
 }
 
@@ -168,6 +207,8 @@ const _: () = {
     assert!(size_of::<HostSet>() == 64);
     assert!(size_of::<Host>() == 128);
     assert!(size_of::<CommonBuckets>() == 128);
+    assert!(size_of::<Budget>() == 64);
+    assert!(size_of::<HostName>() == 16);
     assert!(core::mem::offset_of!(HostDirection, binding) == 16);
     assert!(OVERFLOW_BUCKETS.is_power_of_two());
 };

@@ -33,7 +33,7 @@ impl Sets for Table {
 }
 
 fn v4(number: u32) -> u64 {
-    tag(Address::from_ipv4(Ipv4Addr::from(0x0a00_0000 + number).octets()))
+    tag(Address::from_ipv4(Ipv4Addr::from(0x0a00_0000 + number).octets()), 1)
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_resting_way_is_neither_found_nor_given_away() {
 fn no_host_has_the_tag_of_a_free_or_resting_way() {
     let table = Table::new(1);
     for octets in [[0; 16], [0xff; 16]] {
-        let tag = tag(Address::from_octets(octets).host(&Mask::from_prefix_len(64)));
+        let tag = tag(Address::from_octets(octets).host(&Mask::from_prefix_len(64)), 1);
         assert_eq!(table.find(tag), None);
         assert!(tag != FREE && tag != RESTING && table.make(tag).is_some());
     }
@@ -113,13 +113,30 @@ fn sets_are_a_power_of_two_with_half_to_spare() {
 
 proptest! {
     #[test]
-    fn a_tag_is_read_back_as_its_host(octets: [u8; 16], v4: [u8; 4]) {
+    fn a_tag_is_read_back_as_its_host(octets: [u8; 16], v4: [u8; 4], seed: u64) {
         let mask = Mask::from_prefix_len(64);
         let ipv6 = Address::from_octets(octets).host(&mask);
         prop_assume!(octets[..4] != [0, 0, 0xff, 0xff] && octets[..8] != [0; 8] && octets[..8] != [0xff; 8]);
-        prop_assert_eq!(address(tag(ipv6)), ipv6);
+        prop_assert_eq!(address(tag(ipv6, seed)), ipv6);
         let ipv4 = Address::from_ipv4(v4);
-        prop_assert_eq!(address(tag(ipv4)), ipv4);
+        prop_assert_eq!(address(tag(ipv4, seed)), ipv4);
+    }
+
+    /// Addresses of one /64, and the same one of many /64s: the shapes that an attacker would try.
+    #[test]
+    fn long_hosts_are_told_apart_and_are_never_taken_for_ipv4(seed: u64, high: u64, low in 1_u64..) {
+        let mut seen = HashSet::new();
+        for number in 0..256_u64 {
+            for (high, low) in [(high, low.wrapping_add(number << 48).max(1)), (high ^ (number << 16), low)] {
+                let host = Address::from_words(high, low);
+                prop_assume!(!host.is_ipv4());
+                let tag = tag(host, seed);
+                prop_assert!(!Address::from_words(0, tag).is_ipv4() && tag != FREE && tag != RESTING);
+                seen.insert((tag, high, low));
+            }
+        }
+        let tags: HashSet<_> = seen.iter().map(|(tag, ..)| tag).collect();
+        prop_assert_eq!(tags.len(), seen.len());
     }
 
     #[test]

@@ -27,6 +27,16 @@ impl PacketsPerSecond {
         self.0
     }
 
+    /// The whole rate nearest to `packets` in each `span`; a span of 0 counts as a nanosecond.
+    #[must_use]
+    pub fn nearest(packets: u64, span: Span) -> Self {
+        // Below 2^64 * 2^30.
+        let packet_nanoseconds = u128::from(packets) * u128::from(Span::NANOSECONDS_PER_SECOND);
+        let nanoseconds = u128::from(span.nanoseconds().max(1));
+        let nearest = (packet_nanoseconds + nanoseconds / 2) / nanoseconds;
+        Self(u64::try_from(nearest).unwrap_or(u64::MAX))
+    }
+
     /// How many packets pass in `span` at this rate, rounded up.
     #[must_use]
     pub fn packets_in(self, span: Span) -> u64 {
@@ -77,6 +87,16 @@ mod tests {
         );
         assert!(refusal("0.5pps").contains("whole number of packets per second"));
         assert!(refusal("2mbit").contains("pps, kpps or mpps"));
+    }
+
+    #[test]
+    fn the_nearest_rate_is_rounded_and_saturates() {
+        let nearest = |packets, nanoseconds| {
+            PacketsPerSecond::nearest(packets, Span::from_nanoseconds(nanoseconds))
+        };
+        assert_eq!(nearest(10, 10_000_000), PacketsPerSecond(1000));
+        assert_eq!(nearest(2, 3_000_000_000), PacketsPerSecond(1));
+        assert_eq!(nearest(u64::MAX, 0), PacketsPerSecond(u64::MAX));
     }
 
     #[test]

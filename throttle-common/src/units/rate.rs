@@ -49,6 +49,17 @@ impl BitRate {
         self.0
     }
 
+    /// The whole rate nearest to `size` in each `span`; a span of 0 counts as a nanosecond.
+    #[must_use]
+    pub fn nearest(size: Size, span: Span) -> Self {
+        // Below 2^64 * 2^33.
+        let bit_nanoseconds =
+            u128::from(size.bytes()) * 8 * u128::from(Span::NANOSECONDS_PER_SECOND);
+        let nanoseconds = u128::from(span.nanoseconds().max(1));
+        let nearest = (bit_nanoseconds + nanoseconds / 2) / nanoseconds;
+        Self(u64::try_from(nearest).unwrap_or(u64::MAX))
+    }
+
     /// What passes in `span` at this rate, rounded up to whole bytes.
     #[must_use]
     pub fn size_in(self, span: Span) -> Size {
@@ -135,6 +146,17 @@ mod tests {
         }
         assert!(refusal("18446744073709551615kbit").contains("too large"));
         assert!(refusal(&"9".repeat(300)).contains("..."));
+    }
+
+    #[test]
+    fn the_nearest_rate_is_rounded_and_saturates() {
+        let nearest = |bytes, nanoseconds| {
+            BitRate::nearest(Size::from_bytes(bytes), Span::from_nanoseconds(nanoseconds))
+        };
+        assert_eq!(nearest(1 << 20, 100_000_000), BitRate(83_886_080));
+        assert_eq!(nearest(1, 3_000_000_000), BitRate(3));
+        assert_eq!(nearest(u64::MAX, 1), BitRate(u64::MAX));
+        assert_eq!(nearest(0, 0), BitRate(0));
     }
 
     #[test]

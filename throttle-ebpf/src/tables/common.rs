@@ -1,34 +1,38 @@
 //! Buckets that many hosts are charged to.
 
-use aya_ebpf::{macros::map, maps::Array};
+use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
 use throttle_common::{
-    abi::{CommonBuckets, OVERFLOW_BUCKETS},
+    abi::{CommonBuckets, Config, OVERFLOW_BUCKETS},
     address::Address,
     host_table,
 };
 
-use super::config;
-
 /// Capacity set by the agent.
 #[map]
-static SHARED: Array<CommonBuckets> = Array::with_max_entries(1, 0);
+static SHARED: Array<CommonBuckets> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
 static OVERFLOW: Array<CommonBuckets> = Array::with_max_entries(OVERFLOW_BUCKETS, 0);
 
-/// The buckets that the prefix of the limit with this index shares.
+/// The buckets of the prefix, group or link whose limit has this index.
 #[inline(always)]
 pub(crate) fn shared(index: u32) -> Option<&'static CommonBuckets> {
     SHARED.get(index)
 }
 
-/// The buckets of a host that the host table has no room for.
+/// The number of the overflow buckets of a host that the host table has no room for.
 ///
 /// Hosts of different limits are kept apart as far as the hash does, since a debt on a slow limit
 /// lasts longer than one on a fast limit.
 #[inline(always)]
-pub(crate) fn overflow(address: &Address, slot: u32) -> Option<&'static CommonBuckets> {
-    let seed = config::get()?.hash_seed ^ u64::from(slot);
-    let hash = host_table::hash(host_table::tag(*address), seed);
-    OVERFLOW.get(hash as u32 % OVERFLOW_BUCKETS)
+pub(crate) fn overflow_number(config: &Config, address: &Address, slot: u32) -> u32 {
+    let seed = config.hash_seed;
+    let hash = host_table::hash(host_table::tag(*address, seed), seed ^ u64::from(slot));
+    hash as u32 % OVERFLOW_BUCKETS
+}
+
+/// Overflow buckets.
+#[inline(always)]
+pub(crate) fn overflow(number: u32) -> Option<&'static CommonBuckets> {
+    OVERFLOW.get(number)
 }

@@ -1,6 +1,6 @@
 //! `/v1/hosts`.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use super::{Answer, query};
 use crate::{
     agent::Agent,
     error::{Error, Result},
-    policy::parse_host,
+    policy::{TypedPrefix, host_name},
     telemetry::{HostQuery, HostView},
 };
 
@@ -23,7 +23,8 @@ pub(super) async fn list(
     let hosts = agent
         .with(move |engine, telemetry| {
             let hosts = engine.hosts()?;
-            Ok(asked.answer(hosts.iter().map(|host| telemetry.host(host)).collect()))
+            let views = hosts.iter().map(|host| telemetry.host(engine, host));
+            Ok(asked.answer(views.collect()))
         })
         .await?;
     Ok(Json(hosts))
@@ -33,14 +34,20 @@ pub(super) async fn show(
     State(agent): State<Arc<Agent>>,
     Path(address): Path<String>,
 ) -> Answer<HostView> {
-    let address = parse_host(&address)?;
+    let typed: TypedPrefix = address.parse()?;
     let host = agent
-        .with(move |engine, telemetry| Ok(engine.host(address)?.map(|host| telemetry.host(&host))))
+        .with(move |engine, telemetry| {
+            let bits = engine.ipv6_host_prefix();
+            let address = typed.host(bits)?;
+            let host = engine.host(address)?;
+            let host = host.ok_or_else(|| no_host(&host_name(address, bits)))?;
+            Ok(telemetry.host(engine, &host))
+        })
         .await?;
-    Ok(Json(host.ok_or_else(|| no_host(address))?))
+    Ok(Json(host))
 }
 
-fn no_host(address: IpAddr) -> Error {
-    Error::not_found(format_args!("host {address} is not known"))
+fn no_host(name: &str) -> Error {
+    Error::not_found(format_args!("host {name} is not known"))
         .hint("a host is known from its first packet under a limit")
 }

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
 };
-use ipnet::IpNet;
 
-use super::{Answer, body};
+use super::{Answer, body, query};
 use crate::{
-    agent::Agent,
-    control::{LimitDeleted, LimitSet},
+    agent::{Agent, Engine, pace_warnings},
+    control::{LimitDeleted, LimitQuery, LimitSet, refusal::Refusal},
     error::{Error, Result},
-    policy::{LimitRequest, LimitView, parse_prefix},
+    policy::{LimitKey, LimitRequest, LimitView, Match, TypedPrefix},
 };
+
+type Asked = Result<Query<LimitQuery>, QueryRejection>;
 
 pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LimitView>> {
     let limits = agent.with(|engine, _| Ok(engine.limits())).await?;
@@ -25,38 +29,82 @@ pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LimitVie
 pub(super) async fn show(
     State(agent): State<Arc<Agent>>,
     Path(prefix): Path<String>,
+    asked: Asked,
 ) -> Answer<LimitView> {
-    let prefix = parse_prefix(&prefix)?;
-    let limit = agent.with(move |engine, _| Ok(engine.limit(&prefix))).await?;
-    let limit = limit.ok_or_else(|| no_limit(prefix))?;
+    let named = Named::new(&prefix, asked)?;
+    let limit = agent
+        .with(move |engine, _| {
+            let key = named.key(engine)?;
+            engine.limit(&key).ok_or_else(|| no_limit(key))
+        })
+        .await?;
     Ok(Json(LimitView::from(&limit)))
 }
 
 pub(super) async fn set(
     State(agent): State<Arc<Agent>>,
     Path(prefix): Path<String>,
+    asked: Asked,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Answer<LimitSet> {
-    let checked = body::<LimitRequest>(bytes)?.check(parse_prefix(&prefix)?)?;
-    let limit = LimitView::from(&checked.limit);
-    let change = agent.with(move |engine, _| engine.set_limit(&checked.limit)).await?;
-    tracing::info!(prefix = %limit.prefix, ?change, "limit set");
-    Ok(Json(LimitSet { limit, change: change.into(), warnings: checked.warnings }))
+    let named = Named::new(&prefix, asked)?;
+    let request: LimitRequest = body(bytes)?;
+    if named.matches.is_some_and(|matches| matches != request.matches) {
+        return Err(Refusal::from(Error::usage(format_args!(
+            "the address and the body name different matches: give \"match\":\"{}\" in the body \
+             or leave it out of the address",
+            named.matches.unwrap_or_default()
+        ))));
+    }
+    let answer = agent
+        .with(move |engine, _| {
+            let checked = request.check(named.prefix.resolve(engine.ipv6_host_prefix())?)?;
+            let change = engine.set_limit(&checked.value)?;
+            let mut warnings = checked.warnings;
+            warnings.extend(pace_warnings(&checked.value, &engine.links()));
+            let limit = LimitView::from(&checked.value);
+            Ok(LimitSet { limit, change: change.into(), warnings })
+        })
+        .await?;
+    tracing::info!(limit = %answer.limit.key(), change = ?answer.change, "limit set");
+    Ok(Json(answer))
 }
 
 pub(super) async fn delete(
     State(agent): State<Arc<Agent>>,
     Path(prefix): Path<String>,
+    asked: Asked,
 ) -> Answer<LimitDeleted> {
-    let prefix = parse_prefix(&prefix)?;
-    if !agent.with(move |engine, _| engine.delete_limit(&prefix)).await? {
-        return Err(no_limit(prefix).into());
-    }
-    tracing::info!(%prefix, "limit deleted");
-    Ok(Json(LimitDeleted { deleted: prefix }))
+    let named = Named::new(&prefix, asked)?;
+    let key = agent
+        .with(move |engine, _| {
+            let key = named.key(engine)?;
+            if engine.delete_limit(&key)? { Ok(key) } else { Err(no_limit(key)) }
+        })
+        .await?;
+    tracing::info!(limit = %key, "limit deleted");
+    Ok(Json(LimitDeleted { deleted: key.prefix, matches: key.matches }))
 }
 
-fn no_limit(prefix: IpNet) -> Error {
-    Error::not_found(format_args!("prefix {prefix} has no limit"))
+/// A limit as the address names it.
+#[derive(Clone, Copy)]
+struct Named {
+    prefix: TypedPrefix,
+    matches: Option<Match>,
+}
+
+impl Named {
+    fn new(prefix: &str, asked: Asked) -> Result<Self> {
+        Ok(Self { prefix: prefix.parse()?, matches: query(asked)?.matches })
+    }
+
+    fn key(self, engine: &dyn Engine) -> Result<LimitKey> {
+        let prefix = self.prefix.resolve(engine.ipv6_host_prefix())?;
+        Ok(LimitKey { prefix, matches: self.matches.unwrap_or_default() })
+    }
+}
+
+fn no_limit(key: LimitKey) -> Error {
+    Error::not_found(format_args!("prefix {key} has no limit"))
         .hint("`throttle-agent limit list` shows those there are")
 }

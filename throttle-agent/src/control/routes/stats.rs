@@ -13,16 +13,18 @@ use futures_util::StreamExt;
 
 use super::{Answer, query};
 use crate::{
-    agent::Agent,
+    agent::{Agent, status_warnings},
     control::{LinkSummary, StatusView, StreamQuery, refusal::Refusal, server::told_to_stop},
     telemetry::{self, StatsView},
 };
 
 pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView> {
-    let (links, limits, hosts) = agent
+    let (links, limits, hosts, warnings) = agent
         .with(|engine, telemetry| {
             let hosts = telemetry.stats(&engine.counters()?).hosts;
-            Ok((engine.links(), engine.limits().len(), hosts))
+            let links = engine.links();
+            let warnings = status_warnings(telemetry, hosts, &links);
+            Ok((links, engine.limits().len(), hosts, warnings))
         })
         .await?;
     let info = &agent.info;
@@ -36,6 +38,7 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
         links: links.iter().map(LinkSummary::from).collect(),
         limits,
         hosts,
+        warnings,
     }))
 }
 

@@ -12,15 +12,17 @@ use aya::programs::{
     },
 };
 use futures_util::TryStreamExt;
+use rtnetlink::Handle;
 use throttle_common::abi::Hook;
 
 use super::{attach_type, hook_name};
 use crate::{
     datapath::{
         interface::Interface,
+        netlink,
         refusal::{errno, refused},
     },
-    error::{Error, Kind, Result, ResultExt},
+    error::{Kind, Result, ResultExt},
 };
 
 /// Runs early, so that a filter of others that ends the chain cannot hide this one.
@@ -100,24 +102,10 @@ pub(super) fn detach(interface: &Interface, hook: Hook) -> Result<()> {
 pub(in crate::datapath) fn remove_qdisc_if_unused(interface: &Interface) -> Result<()> {
     let doing = || format!("removing the clsact qdisc of {}", interface.name);
     let index = i32::try_from(interface.index).doing(Kind::Failed, doing)?;
-    // A thread of its own inherits the network namespace and may block on its own runtime.
-    let outcome = std::thread::scope(|scope| {
-        scope
-            .spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(remove_qdisc(index))
-            })
-            .join()
-    });
-    match outcome {
-        Ok(done) => done.map_err(|error: anyhow::Error| Error::from(error).context(doing())),
-        Err(_) => Err(Error::failed(doing())),
-    }
+    netlink::run(doing(), |handle| remove_qdisc(handle, index))
 }
 
-async fn remove_qdisc(index: i32) -> anyhow::Result<()> {
-    let (connection, handle, _) = rtnetlink::new_connection()?;
-    tokio::spawn(connection);
+async fn remove_qdisc(handle: Handle, index: i32) -> anyhow::Result<()> {
     let mut filters = handle.traffic_filter(index);
     for list in [filters.get().ingress(), filters.get().egress()] {
         if pin!(list.execute()).try_next().await?.is_some() {

@@ -18,6 +18,7 @@ fn counters() -> Counters {
         ifindex: 3,
         side: Side::Far,
         hook: HookKind::Tcx,
+        pace_ready: None,
     };
     let up = tallies(&[(Reason::Conforms, 2, 200), (Reason::NoLimit, 1, 50)]);
     let down = tallies(&[
@@ -34,8 +35,14 @@ fn counters() -> Counters {
         links: vec![LinkCounters { link, up, down }],
         limits: vec![LimitCounters {
             prefix: "10.0.0.0/24".parse().unwrap(),
+            matches: Match::Host,
             up: Usage::default(),
             down: usage,
+        }],
+        groups: vec![GroupCounters {
+            name: "acme".parse().unwrap(),
+            up: usage,
+            down: Usage::default(),
         }],
         hosts_tracked: 9,
         hosts_capacity: 10,
@@ -47,9 +54,14 @@ fn flow(bytes: u64, packets: u64, excess: (u64, u64), rate: u64) -> serde_json::
            "excess_packets": excess.1, "bits_per_second": rate})
 }
 
+fn stats() -> StatsView {
+    let rates = RatesOf { link: &|_| [80, 0], group: &|_| [70, 0], limit: &|_| [0, 90] };
+    StatsView::new(&counters(), rates)
+}
+
 #[test]
 fn stats_have_the_designed_shape() {
-    let view = StatsView::new(&counters(), |_| [80, 0], |_| [0, 90]);
+    let view = stats();
     let value = serde_json::to_value(&view).unwrap();
     assert_eq!(
         value["links"],
@@ -58,15 +70,19 @@ fn stats_have_the_designed_shape() {
     );
     assert_eq!(
         value["limits"],
-        json!([{"prefix": "10.0.0.0/24", "up": flow(0, 0, (0, 0), 0), "down": flow(100, 1, (300, 2), 90)}])
+        json!([{"prefix": "10.0.0.0/24", "match": "host", "up": flow(0, 0, (0, 0), 0),
+                "down": flow(100, 1, (300, 2), 90)}])
     );
-    assert_eq!(value["groups"], json!([]));
+    assert_eq!(
+        value["groups"],
+        json!([{"name": "acme", "up": flow(100, 1, (300, 2), 70), "down": flow(0, 0, (0, 0), 0)}])
+    );
     assert_eq!(value["hosts"], json!({"tracked": 9, "capacity": 10, "overflowed": 11}));
 }
 
 #[test]
 fn every_reason_is_shown_once() {
-    let view = StatsView::new(&counters(), |_| [0; 2], |_| [0; 2]);
+    let view = stats();
     assert_eq!(view.reasons.len(), Reason::COUNT);
     assert_eq!(view.reasons["host_bytes"], 4);
     assert_eq!(view.reasons["conforms"], 2);
@@ -78,6 +94,7 @@ fn a_host_has_the_designed_shape() {
     let host = HostState {
         address: "10.0.0.7".parse().unwrap(),
         limit: Some("10.0.0.0/24".parse().unwrap()),
+        group: Some("acme".parse().unwrap()),
         up: Usage { wait_ns: 5, ..Usage::default() },
         down: Usage::default(),
         idle_ns: Some(200_000_000),
@@ -88,20 +105,37 @@ fn a_host_has_the_designed_shape() {
         value
     };
     assert_eq!(
-        serde_json::to_value(HostView::new(&host, [1, 2])).unwrap(),
-        json!({"host": "10.0.0.7", "limit": "10.0.0.0/24", "group": null,
+        serde_json::to_value(HostView::new(&host, 64, [1, 2])).unwrap(),
+        json!({"host": "10.0.0.7", "limit": "10.0.0.0/24", "group": "acme",
                "up": direction(1, 5), "down": direction(2, 0), "last_seen_seconds_ago": 0.2})
     );
 }
 
 #[test]
 fn an_ipv6_host_is_shown_as_its_prefix() {
-    assert_eq!(host_name("2001:db8::".parse().unwrap()), "2001:db8::/64");
+    let host = HostState {
+        address: "2001:db8::".parse().unwrap(),
+        limit: None,
+        group: None,
+        up: Usage::default(),
+        down: Usage::default(),
+        idle_ns: None,
+    };
+    let name = |bits| HostView::new(&host, bits, [0; 2]).host;
+    assert_eq!((name(56).as_str(), name(128).as_str()), ("2001:db8::/56", "2001:db8::"));
+}
+
+#[test]
+fn the_fill_of_the_host_table_is_told_in_words() {
+    assert_eq!(
+        stats().hosts.to_string(),
+        "9 hosts tracked, room for 10, 11 packets charged to overflow buckets"
+    );
 }
 
 #[test]
 fn views_survive_the_way_through_json() {
-    let view = StatsView::new(&counters(), |_| [1, 2], |_| [3, 4]);
+    let view = stats();
     let text = serde_json::to_string(&view).unwrap();
     assert_eq!(serde_json::from_str::<StatsView>(&text).unwrap(), view);
 }

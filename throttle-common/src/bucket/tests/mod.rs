@@ -1,3 +1,12 @@
+//! What the bucket promises, one packet after the other; [`levels`] has the promises of several
+//! levels, [`credit`] those of a burst granted once, [`contention`] and [`model`] those of
+//! processors at once.
+
+mod contention;
+mod credit;
+mod levels;
+mod model;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::{thread, vec::Vec};
 
@@ -5,9 +14,27 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    abi::{Direction, Limit, LimitRates},
     cell::Cell,
+    packet::Wire,
     rate::{TICKS_PER_NS, TICKS_PER_SECOND},
 };
+
+/// A limit of both directions.
+const fn limit_to(bytes: Rate, packets: Rate) -> Limit {
+    // SAFETY: a limit is made of integers, arrays of them and an address, which is two of them.
+    let mut limit: Limit = unsafe { core::mem::zeroed() };
+    limit.rates = [LimitRates { bytes, packets }; 2];
+    limit
+}
+
+/// The limit of a level that is absent.
+const ABSENT: Limit = limit_to(Rate::UNLIMITED, Rate::UNLIMITED);
+
+/// A packet sent by the host.
+const fn packet_of(len: u32, phase: u64) -> Load {
+    Load { direction: Direction::Up, wire: Wire::single(len), phase }
+}
 
 /// A clock that stands where it is set; the coarse one lags by a timer period of 4 ms.
 #[derive(Default)]
@@ -34,11 +61,12 @@ impl Clock for FakeClock {
     }
 }
 
-/// A host with both buckets.
+/// A host with both buckets, alone and, in the twin, below levels that are absent.
 #[derive(Default)]
 struct Host {
     bytes: Cell,
     packets: Cell,
+    twin: [Cell; 2],
     clock: FakeClock,
     sent: u64,
 }
@@ -46,13 +74,36 @@ struct Host {
 impl Host {
     fn send(&mut self, now: u64, len: u32, bytes: &Rate, packets: &Rate) -> Result<(), Kind> {
         self.clock.set(now);
-        let outcome = admit(
-            &self.clock,
-            &Ask { tat: &self.bytes, rate: bytes, cost: bytes.cost(len, self.sent) },
-            &Ask { tat: &self.packets, rate: packets, cost: packets.cost(1, self.sent) },
-        );
-        self.sent += u64::from(outcome.is_ok());
+        let limit = limit_to(*bytes, *packets);
+        let load = packet_of(len, self.sent);
+        let host = Account { limit: &limit, bytes_tat: &self.bytes, packets_tat: &self.packets };
+        let outcome = admit_alone(&self.clock, &host, load);
+        assert_eq!(self.send_below_nothing(&limit, load), outcome);
+        let twin = self.twin.each_ref().map(Cell::load);
+        assert_eq!(twin, [self.bytes.load(), self.packets.load()]);
+        self.sent += u64::from(outcome.refused.is_none());
+        match outcome.refused {
+            None => Ok(()),
+            Some(Refused::HostBytes) => Err(Kind::Bytes),
+            Some(Refused::HostPackets) => Err(Kind::Packets),
+            Some(other) => panic!("{other:?} without a parent"),
+        }
+    }
+
+    fn send_below_nothing(&self, limit: &Limit, load: Load) -> Outcome {
+        let [bytes_tat, packets_tat] = &self.twin;
+        let host = Account { limit, bytes_tat, packets_tat };
+        let absent = Cell::new(u64::MAX / 4);
+        let nothing = || Account { limit: &ABSENT, bytes_tat: &absent, packets_tat: &absent };
+        let outcome = admit(&self.clock, &Levels { host, group: nothing(), link: nothing() }, load);
+        assert_eq!(absent.load(), u64::MAX / 4, "nothing is charged where nothing is limited");
         outcome
+    }
+
+    /// Grants a credit to the byte bucket.
+    fn grant(&self, now: u64, ticks: u64) {
+        grant(&self.bytes, now, ticks);
+        grant(&self.twin[0], now, ticks);
     }
 }
 
@@ -194,11 +245,12 @@ fn processors_that_share_a_bucket_lose_no_charge_and_overshoot_by_a_packet_each(
     let (tat, clock) = (Cell::new(0), FakeClock::default());
     clock.set(START);
     let cost = rate.cost(1500, 0);
+    let limit = limit_to(rate, Rate::UNLIMITED);
     let passed: u64 = thread::scope(|scope| {
         let flood = || {
-            let ask = Ask { tat: &tat, rate: &rate, cost };
-            let none = Ask { tat: &tat, rate: &Rate::UNLIMITED, cost: 0 };
-            (0..20_000).filter(|_| admit(&clock, &ask, &none).is_ok()).count() as u64
+            let host = Account { limit: &limit, bytes_tat: &tat, packets_tat: &tat };
+            let passes = || admit_alone(&clock, &host, packet_of(1500, 0)).refused.is_none();
+            (0..20_000).filter(|_| passes()).count() as u64
         };
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(flood)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
@@ -207,6 +259,18 @@ fn processors_that_share_a_bucket_lose_no_charge_and_overshoot_by_a_packet_each(
     assert_eq!(tat.load(), clock.coarse() + passed * cost);
     assert!(passed * cost <= rate.burst_ticks + PERIOD + THREADS * cost);
     assert!(passed * cost > rate.burst_ticks);
+}
+
+#[test]
+fn units_per_refill_time_are_exact() {
+    // 1000 operations per second, asked for as 10 per 10 ms.
+    let asked = Rate::refilled(10, 10_000_000).unwrap();
+    assert_eq!(asked, Rate::packets(1_000, 10).unwrap());
+    let bytes = Rate::refilled(1 << 20, 100_000_000).unwrap();
+    assert_eq!(bytes.burst_ticks, 100_000_000 * TICKS_PER_NS);
+    // One packet in three seconds is no whole number of packets per second.
+    assert_eq!(Rate::refilled(1, 3_000_000_000).unwrap().cost(1, 0), 3 * TICKS_PER_SECOND);
+    assert_eq!(Rate::refilled(0, 1), None);
 }
 
 proptest! {

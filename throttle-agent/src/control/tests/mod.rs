@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use hyper::Method;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -12,12 +13,16 @@ use tokio::{
     time::timeout,
 };
 
+mod policy;
+
 use super::*;
 use crate::{
     agent::{Agent, Info, fake::FakeEngine},
     error::{Error, Kind},
     instance::Instance,
-    policy::{LimitRequest, LimitView, RatesRequest},
+    policy::{
+        GroupView, LimitRequest, LimitView, LinkLimitView, Match, PolicyRequest, RatesRequest,
+    },
     telemetry::{HostView, StatsView},
 };
 
@@ -53,6 +58,14 @@ impl Running {
             RatesRequest { bits_per_second: Some(down_bits_per_second), ..Default::default() };
         let request = LimitRequest { down, ..Default::default() };
         self.client.send(Method::PUT, &format!("/v1/limits/{prefix}"), &request).await
+    }
+
+    async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
+        self.client.send(Method::PUT, path, body).await
     }
 
     /// Sends bytes as they are and returns the whole answer.
@@ -116,7 +129,15 @@ async fn unsound_requests_are_refused_and_change_nothing() {
         put("/v1/limits/10.0.0.0/24", json!({"down": {"bps": 8000}})).await,
         put("/v1/limits/10.0.0.0/24", json!([1])).await,
         put("/v1/limits/10.0.0.0/24", json!({"scope": "x".repeat(100_000)})).await,
-        put("/v1/nowhere", sound).await,
+        put("/v1/limits/10.0.0.0/24?match=both", sound.clone()).await,
+        put("/v1/limits/10.0.0.0/24?match=peer", sound.clone()).await,
+        put("/v1/limits/2001:db8::/65", sound.clone()).await,
+        put("/v1/groups/-acme", sound.clone()).await,
+        put("/v1/groups/acme", json!({})).await,
+        put("/v1/links/eth1", json!({"overhead_bytes": 65_536})).await,
+        put("/v1/links/eth1", json!({"scope": "each"})).await,
+        put("/v1/policy", json!({"limits": [{"prefix": "10.0.0.0/24"}]})).await,
+        put("/v1/policy", json!({"limit": []})).await,
     ] {
         assert_eq!(error.kind(), Kind::Usage, "{error}");
     }
@@ -133,6 +154,40 @@ async fn hosts_are_shown_and_listed() {
     assert_eq!(hosts, [host]);
     let none: Vec<HostView> = running.client.get("/v1/hosts?top=0").await.unwrap();
     assert_eq!(none, []);
+}
+
+#[tokio::test]
+async fn bad_json_is_answered_without_names_of_ours() {
+    let running = Running::start();
+    for (path, body) in [
+        ("/v1/limits/10.0.0.0/24", json!([])),
+        ("/v1/limits/10.0.0.0/24", json!({"down": {"bits_per_second": "8000"}})),
+        ("/v1/limits/10.0.0.0/24", json!({"down": {"bits_per_second": -1}})),
+        ("/v1/limits/10.0.0.0/24", json!({"group": 5})),
+        ("/v1/limits/10.0.0.0/24", json!({"scope": 5})),
+        ("/v1/groups/acme", json!(5)),
+        ("/v1/links/eth1", json!([1])),
+        ("/v1/policy", json!({"limits": [5]})),
+        ("/v1/policy", json!({"groups": [{"name": 5}]})),
+    ] {
+        let error = running.client.send::<Value>(Method::PUT, path, &body).await.unwrap_err();
+        assert_says_nothing_of_ours(&error);
+    }
+    for body in [json!(5), json!({"all": 5}), json!({"interface": {}}), json!({"al": {}})] {
+        let asked = running.client.send::<Value>(Method::POST, "/v1/detach", &body).await;
+        assert_says_nothing_of_ours(&asked.unwrap_err());
+    }
+    for path in ["/v1/stats/stream?every_seconds=0", "/v1/hosts?top=-1", "/v1/hosts?sort=x"] {
+        assert_says_nothing_of_ours(&running.client.get::<Value>(path).await.unwrap_err());
+    }
+}
+
+fn assert_says_nothing_of_ours(error: &Error) {
+    assert_eq!(error.kind(), Kind::Usage, "{error}");
+    let text = error.to_string();
+    for ours in ["Request", "Entry", "struct", "enum", "u64", "u32", "usize", "::", "Query"] {
+        assert!(!text.contains(ours), "{ours} is in {text}");
+    }
 }
 
 #[tokio::test]
@@ -153,6 +208,7 @@ async fn status_and_stats_answer() {
     let stats: StatsView = running.client.get("/v1/stats").await.unwrap();
     assert_eq!((stats.links.len(), stats.limits.len()), (2, 1));
     assert_eq!(stats.hosts.overflowed, 12);
+    assert_eq!(status.warnings, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -231,13 +287,16 @@ async fn strangers_hear_a_refusal_whatever_they_ask() {
 async fn other_clients_get_json_as_well() {
     let running = Running::start();
     let answer = running.raw("GET /v1/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     assert!(answer.contains("content-type: application/json"));
     assert!(
-        answer.ends_with(r#"{"error":"the agent knows no GET /v1/x","hint":null,"kind":"usage"}"#)
+        answer.ends_with(
+            r#"{"error":"the agent knows no GET /v1/x","hint":null,"kind":"not_found"}"#
+        )
     );
     let answer =
         running.raw("POST /v1/limits HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
     assert!(answer.contains("the agent knows no POST /v1/limits"), "{answer}");
 }
 

@@ -1,0 +1,203 @@
+//! bpf(2) for programs that are written instruction by instruction: what aya does for whole objects.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+const BPF_MAP_CREATE: libc::c_int = 0;
+const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
+const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
+const BPF_PROG_LOAD: libc::c_int = 5;
+const BPF_OBJ_PIN: libc::c_int = 6;
+const BPF_OBJ_GET: libc::c_int = 7;
+const LOG_BYTES: usize = 1 << 16;
+
+/// A kind of program, by its number in `enum bpf_prog_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramType {
+    /// On a TC or TCX hook.
+    Classifier = 3,
+    /// Before there is a socket buffer.
+    Xdp = 6,
+}
+
+/// A kind of map, by its number in `enum bpf_map_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapType {
+    /// Values by number.
+    Array = 2,
+    /// Programs by number, for tail calls.
+    ProgramArray = 3,
+}
+
+/// The answer that leaves a packet to the next program: `TC_ACT_UNSPEC`, `TCX_NEXT`.
+pub const NEXT: i32 = -1;
+/// The answer that passes a packet and ends the chain: `TC_ACT_OK`, `TCX_PASS`.
+pub const PASS: i32 = 0;
+/// The answer that drops a packet: `TC_ACT_SHOT`, `TCX_DROP`.
+pub const DROP: i32 = 2;
+
+/// One instruction of `struct bpf_insn`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Instruction {
+    code: u8,
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+}
+
+/// An instruction with its two registers, its offset and its immediate value.
+pub const fn instruction(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Instruction {
+    Instruction { code, registers: from << 4 | to, offset, immediate }
+}
+
+/// The two instructions that put a map into a register.
+pub fn load_map(to: u8, map: &OwnedFd) -> [Instruction; 2] {
+    [instruction(0x18, to, 1, 0, map.as_raw_fd()), instruction(0, 0, 0, 0, 0)]
+}
+
+/// Loads a program; an error shows what the verifier said.
+pub fn load(kind: ProgramType, code: &[Instruction]) -> Result<OwnedFd> {
+    let mut log = vec![0_u8; LOG_BYTES];
+    let mut attr = LoadAttr {
+        prog_type: kind as u32,
+        instructions: code.len() as u32,
+        code: code.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        log_level: 1,
+        log_bytes: log.len() as u32,
+        log: log.as_mut_ptr() as u64,
+        rest: [0; 10],
+    };
+    // SAFETY: code, licence and log outlive the call and have the lengths that are given; it returns
+    // a new descriptor.
+    let loaded = unsafe { open(BPF_PROG_LOAD, &mut attr) };
+    loaded.with_context(|| {
+        let said = String::from_utf8_lossy(&log);
+        format!("loading a program: {}", said.trim_end_matches('\0').trim_end())
+    })
+}
+
+/// Pins a program or a map at `path`.
+pub fn pin(fd: &OwnedFd, path: &Path) -> Result<()> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let mut attr = [name.as_ptr() as u64, fd.as_raw_fd() as u64];
+    // SAFETY: the name outlives the call.
+    unsafe { bpf(BPF_OBJ_PIN, &mut attr) }
+        .with_context(|| format!("pinning {}", path.display()))?;
+    Ok(())
+}
+
+/// A table of one program for tail calls.
+pub fn program_array(target: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let table = map(MapType::ProgramArray, 4)?;
+    let (key, value) = (0_u32, target.as_raw_fd() as u32);
+    let mut attr = ElementAttr {
+        map_fd: table.as_raw_fd() as u64,
+        key: &raw const key as u64,
+        value: &raw const value as u64,
+        flags: 0,
+    };
+    // SAFETY: key and value outlive the call.
+    unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attr) }.context("filling a program array")?;
+    Ok(table)
+}
+
+/// `N` numbers that a program adds to.
+pub struct Numbers<const N: usize>(OwnedFd);
+
+impl<const N: usize> Numbers<N> {
+    /// All of them 0, in the one element of an array.
+    pub fn new() -> Result<Self> {
+        map(MapType::Array, size_of::<[u64; N]>() as u32).map(Self)
+    }
+
+    /// The map.
+    pub fn map(&self) -> &OwnedFd {
+        &self.0
+    }
+
+    /// What they are now.
+    pub fn read(&self) -> Result<[u64; N]> {
+        let (key, mut value) = (0_u32, [0; N]);
+        let mut attr = ElementAttr {
+            map_fd: self.0.as_raw_fd() as u64,
+            key: &raw const key as u64,
+            value: &raw mut value as u64,
+            flags: 0,
+        };
+        // SAFETY: key and value outlive the call and have the lengths of the map.
+        unsafe { bpf(BPF_MAP_LOOKUP_ELEM, &mut attr) }.context("reading an array")?;
+        Ok(value)
+    }
+}
+
+/// Makes a map of one element with a key of four bytes.
+pub fn map(kind: MapType, value_bytes: u32) -> Result<OwnedFd> {
+    let mut attr = [kind as u32, 4, value_bytes, 1, 0, 0, 0, 0];
+    // SAFETY: the attribute holds no pointers; the call returns a new descriptor.
+    let made = unsafe { open(BPF_MAP_CREATE, &mut attr) };
+    made.with_context(|| format!("creating a map, {kind:?}"))
+}
+
+/// The kernel memory of a pinned map, in bytes; 0 for a pin that is no map.
+pub fn pinned_bytes(path: &Path) -> Result<u64> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let mut attr = [name.as_ptr() as u64, 0];
+    // SAFETY: the name outlives the call, which returns a new descriptor.
+    let pinned = unsafe { open(BPF_OBJ_GET, &mut attr) };
+    let pinned = pinned.with_context(|| format!("opening {}", path.display()))?;
+    let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pinned.as_raw_fd()))?;
+    let bytes = about.lines().find_map(|line| line.strip_prefix("memlock:"));
+    Ok(bytes.map_or(Ok(0), |bytes| bytes.trim().parse())?)
+}
+
+/// The head of `BPF_PROG_LOAD` of `union bpf_attr`.
+#[repr(C)]
+struct LoadAttr {
+    prog_type: u32,
+    instructions: u32,
+    code: u64,
+    license: u64,
+    log_level: u32,
+    log_bytes: u32,
+    log: u64,
+    rest: [u64; 10],
+}
+
+/// `BPF_MAP_*_ELEM` of `union bpf_attr`.
+#[repr(C)]
+struct ElementAttr {
+    map_fd: u64,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Makes one call that returns a new descriptor.
+///
+/// # Safety
+///
+/// As for [`bpf`]; the command returns a descriptor.
+unsafe fn open<T>(command: libc::c_int, attr: &mut T) -> io::Result<OwnedFd> {
+    // SAFETY: the caller vouches for what `attr` points to.
+    let fd = unsafe { bpf(command, attr) }?;
+    // SAFETY: the call returned a new descriptor, which nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes one call of bpf(2).
+///
+/// # Safety
+///
+/// Every pointer in `attr` is valid for what the command reads and writes.
+pub unsafe fn bpf<T>(command: libc::c_int, attr: &mut T) -> io::Result<i32> {
+    // SAFETY: `attr` is valid for its length; the caller vouches for what it points to.
+    let outcome = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attr, size_of::<T>()) };
+    if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(outcome as i32) }
+}

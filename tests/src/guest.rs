@@ -1,0 +1,33 @@
+//! What suites need that run only where the kernel has more than this machine's: in the guests of
+//! `cargo xtask vmtest`.
+
+use anyhow::Result;
+
+use crate::command;
+use crate::netns::Namespace;
+
+/// Ends the calling test with a `SKIPPED` line unless it runs in a guest of `cargo xtask vmtest`. With
+/// `THROTTLE_TESTS_MUST_RUN` set it fails instead.
+#[macro_export]
+macro_rules! require_guest {
+    () => {
+        $crate::require_root!();
+        if std::env::var_os("THROTTLE_TESTS_IN_GUEST").is_none() {
+            let reason = "needs kernel features that few machines have; run `cargo xtask vmtest`";
+            assert!(std::env::var_os("THROTTLE_TESTS_MUST_RUN").is_none(), "{reason}");
+            println!("SKIPPED: {reason}");
+            return;
+        }
+    };
+}
+
+/// Runs `tc` with `arguments` separated by white space.
+pub fn tc(namespace: &Namespace, arguments: &str) -> Result<String> {
+    command::run(namespace.command("tc")?.args(arguments.split_whitespace()))
+}
+
+/// Gives `interface` a queueing discipline for what it sends, such as `fq` or `netem delay 20ms`, in place of
+/// its present one.
+pub fn set_qdisc(namespace: &Namespace, interface: &str, qdisc: &str) -> Result<()> {
+    tc(namespace, &format!("qdisc replace dev {interface} root {qdisc}")).map(drop)
+}

@@ -1,0 +1,142 @@
+//! What an operator should know about the state of things.
+
+use throttle_common::abi::Side;
+
+use crate::{
+    datapath::LinkStatus,
+    policy::Limit,
+    telemetry::{HostsView, Telemetry},
+};
+
+/// Where a limit that paces cannot delay packets: those that come in by a link.
+///
+/// Packets that leave by a link are those to hosts beyond it, or from hosts on this side.
+#[must_use]
+pub fn pace_warnings(limit: &Limit, links: &[LinkStatus]) -> Vec<String> {
+    if !limit.action.paces() {
+        return Vec::new();
+    }
+    let comes_in = |link: &LinkStatus| {
+        let (word, directed) = match link.side {
+            Side::Far => ("up", limit.up),
+            Side::Near => ("down", limit.down),
+        };
+        let option = if directed.is_empty() { "total" } else { word };
+        let is_limited = !directed.is_empty() || !limit.total.is_empty();
+        let name = link.interface.as_deref().filter(|_| is_limited)?;
+        Some(format!(
+            "{name} delays only packets that leave by it: excess of --{option} that comes in by \
+             it is dropped"
+        ))
+    };
+    links.iter().filter_map(comes_in).chain(links.iter().filter_map(not_ready)).collect()
+}
+
+/// What `status` warns of.
+#[must_use]
+pub fn status_warnings(
+    telemetry: &Telemetry,
+    hosts: HostsView,
+    links: &[LinkStatus],
+) -> Vec<String> {
+    let full = telemetry.under_pressure().then(|| {
+        format!(
+            "the host table is under pressure: {hosts}; start over with a larger --max-hosts, or \
+             limit prefixes with --scope shared"
+        )
+    });
+    full.into_iter().chain(links.iter().filter_map(not_ready)).collect()
+}
+
+/// A link on which limits want to delay packets and cannot.
+fn not_ready(link: &LinkStatus) -> Option<String> {
+    let name = link.interface.as_deref().filter(|_| link.pace_ready == Some(false))?;
+    Some(format!(
+        "{name} cannot delay packets, which a limit with action pace needs: run \
+         `tc qdisc replace dev {name} root fq`; with several queues use mq and put fq under each"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        agent::fake::FakeEngine,
+        datapath::HookKind,
+        policy::{LimitRequest, RatesRequest},
+    };
+
+    fn link(name: &str, side: Side, pace_ready: Option<bool>) -> LinkStatus {
+        LinkStatus {
+            interface: Some(name.to_owned()),
+            ifindex: 1,
+            side,
+            hook: HookKind::Tcx,
+            pace_ready,
+        }
+    }
+
+    fn warnings(action: &str, directions: &[&str]) -> Vec<String> {
+        let rates = |name: &str| RatesRequest {
+            bits_per_second: directions.contains(&name).then_some(1_000_000),
+            ..Default::default()
+        };
+        let request = LimitRequest {
+            action: action.parse().unwrap(),
+            up: rates("up"),
+            down: rates("down"),
+            total: rates("total"),
+            ..Default::default()
+        };
+        let limit = request.check("10.0.0.0/24".parse().unwrap()).unwrap().value;
+        pace_warnings(
+            &limit,
+            &[link("lan0", Side::Far, Some(true)), link("wan0", Side::Near, Some(true))],
+        )
+    }
+
+    #[test]
+    fn pace_delays_only_what_leaves() {
+        let of = |directions: &[&str]| {
+            let words = warnings("pace", directions);
+            words.iter().map(|text| text.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["up"]), ["lan0"]);
+        assert_eq!(of(&["down"]), ["wan0"]);
+        assert_eq!(of(&["up", "down"]), ["lan0", "wan0"]);
+        assert_eq!(of(&["total"]), ["lan0", "wan0"]);
+        assert!(warnings("pace", &["total"])[0].contains("excess of --total"));
+        assert!(warnings("pace:20ms", &["up"])[0].contains("excess of --up"));
+        assert_eq!(warnings("drop", &["up", "down"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn pressure_on_the_host_table_is_told_while_it_lasts() {
+        let mut engine = FakeEngine::new();
+        let mut telemetry = Telemetry::default();
+        let mut warned = |packets| {
+            engine.packets = packets;
+            let hosts = telemetry.sample(&engine).unwrap().hosts;
+            status_warnings(&telemetry, hosts, &[]).pop()
+        };
+        assert_eq!(warned(1), None);
+        let words = warned(2).unwrap();
+        assert!(words.contains("1 hosts tracked, room for 2, 24 packets"), "{words}");
+        assert!(words.contains("--max-hosts"), "{words}");
+        let quiet: Vec<_> = (0..5).map(|_| warned(2).is_some()).collect();
+        assert_eq!(quiet, [true, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_link_without_fq_is_told_how_to_get_it() {
+        let links = [
+            link("eth1", Side::Far, Some(false)),
+            link("eth2", Side::Far, Some(true)),
+            link("eth3", Side::Far, None),
+        ];
+        let warnings = status_warnings(&Telemetry::default(), HostsView::default(), &links);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("`tc qdisc replace dev eth1 root fq`"), "{}", warnings[0]);
+        assert!(warnings[0].contains("mq"));
+    }
+}

@@ -1,0 +1,52 @@
+//! `/v1/policy`.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+};
+
+use super::{Answer, body};
+use crate::{
+    agent::{Agent, blocking, pace_warnings, policy_in_force},
+    control::PolicyApplied,
+    error::Result,
+    policy::PolicyRequest,
+};
+
+pub(super) async fn show(State(agent): State<Arc<Agent>>) -> Answer<PolicyRequest> {
+    let read = agent.with(|engine, _| Ok(PolicyRequest::from(&policy_in_force(engine))));
+    Ok(Json(read.await?))
+}
+
+pub(super) async fn apply(
+    State(agent): State<Arc<Agent>>,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Answer<PolicyApplied> {
+    let ipv6_host_prefix = agent.with(|engine, _| Ok(engine.ipv6_host_prefix())).await?;
+    // A large policy takes a while to read: neither the event loop nor the datapath waits for it.
+    let read = move || body::<PolicyRequest>(bytes)?.check(ipv6_host_prefix);
+    let checked = blocking(read).await?;
+    let answer = agent
+        .with(move |engine, _| {
+            let applied = engine.apply(&checked.value)?;
+            let links = engine.links();
+            let paced = checked.value.limits.iter().flat_map(|limit| pace_warnings(limit, &links));
+            let mut warnings = checked.warnings;
+            // Many limits earn the same few warnings.
+            warnings.extend(paced.collect::<BTreeSet<_>>());
+            Ok(PolicyApplied::new(applied, warnings))
+        })
+        .await?;
+    tracing::info!(
+        limits_set = answer.limits_set,
+        limits_deleted = answer.limits_deleted,
+        groups_set = answer.groups_set,
+        groups_deleted = answer.groups_deleted,
+        links_set = answer.links_set,
+        "policy applied"
+    );
+    Ok(Json(answer))
+}

@@ -1,0 +1,194 @@
+//! Reads and changes the policy in force.
+
+use std::collections::BTreeMap;
+
+use throttle_common::abi::{Link, Policy as Switch};
+
+use super::{
+    Datapath, links,
+    prefix::single_host,
+    state::{Applied, Change},
+    upkeep::is_configured,
+};
+use crate::{
+    error::{Error, Result},
+    policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Match, Policy},
+};
+
+impl Datapath {
+    /// Every limit, by prefix.
+    #[must_use]
+    pub fn limits(&self) -> Vec<Limit> {
+        self.limits.iter().map(|entry| entry.stated.clone()).collect()
+    }
+
+    /// The limit of exactly this prefix.
+    #[must_use]
+    pub fn limit(&self, key: &LimitKey) -> Option<Limit> {
+        self.limits.get(key).map(|entry| entry.stated.clone())
+    }
+
+    /// Puts a limit in force, in place of the one of the same prefix.
+    ///
+    /// Buckets keep their debt, cut to the new burst, and counters keep counting.
+    ///
+    /// # Errors
+    /// The table is full, there is no such group, the burst lasts too long, or the kernel refuses;
+    /// nothing changes then.
+    pub fn set_limit(&mut self, limit: &Limit) -> Result<Change> {
+        let bank = self.bank();
+        let change = self.limits.set(limit, bank, &mut self.counters)?;
+        if change != Change::Unchanged {
+            self.make_room(std::slice::from_ref(limit));
+            self.switch(bank);
+            self.check_pacing()?;
+        }
+        Ok(change)
+    }
+
+    /// Takes a limit out of force; `false` when there is none of this prefix.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn delete_limit(&mut self, key: &LimitKey) -> Result<bool> {
+        let bank = self.bank();
+        let removed = self.limits.remove(key, bank)?;
+        if removed {
+            self.switch(bank);
+        }
+        Ok(removed)
+    }
+
+    /// Every group, by name.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        self.limits.groups().map(|entry| entry.stated.clone()).collect()
+    }
+
+    /// The group of this name.
+    #[must_use]
+    pub fn group(&self, name: &GroupName) -> Option<Group> {
+        self.limits.group(name).map(|entry| entry.stated.clone())
+    }
+
+    /// Puts a group in force, in place of the one of the same name; its bucket keeps its debt, cut to
+    /// the new burst.
+    ///
+    /// # Errors
+    /// The table is full, or the burst lasts too long; nothing changes then.
+    pub fn set_group(&mut self, group: &Group) -> Result<Change> {
+        let bank = self.bank();
+        self.limits.set_group(group, bank, &mut self.counters)
+    }
+
+    /// Takes a group out of force; `false` when there is none of this name.
+    ///
+    /// # Errors
+    /// Limits are members of it.
+    pub fn delete_group(&mut self, name: &GroupName) -> Result<bool> {
+        let bank = self.bank();
+        self.limits.remove_group(name, bank)
+    }
+
+    /// The limit of a whole link; `None` when the interface is not attached.
+    #[must_use]
+    pub fn link_limit(&self, interface: &str) -> Option<LinkLimit> {
+        let link = self.links.named(interface)?;
+        let stated = self.limits.link(link.ifindex).map(|entry| entry.stated.clone());
+        // Both fit: they are written from numbers of 16 bits.
+        let overhead_bytes = link.overhead(self.bank()) as u16;
+        Some(LinkLimit { overhead_bytes, ..stated.unwrap_or_default() })
+    }
+
+    /// Puts the limit of a whole link in force, in place of the one it had.
+    ///
+    /// # Errors
+    /// The interface is not attached, the table is full, or the burst lasts too long; nothing changes
+    /// then.
+    pub fn set_link_limit(&mut self, interface: &str, limit: &LinkLimit) -> Result<Change> {
+        let link = self.links.named(interface).ok_or_else(|| not_attached(interface))?;
+        let before = self.link_limit(interface).unwrap_or_default();
+        if before == *limit {
+            return Ok(Change::Unchanged);
+        }
+        let bank = self.bank();
+        let row = self.limits.set_link(link.ifindex, limit, bank, &mut self.counters)?;
+        self.links.set_limit(&link, row, limit.overhead_bytes, bank)?;
+        Ok(if before == LinkLimit::default() { Change::Created } else { Change::Replaced })
+    }
+
+    /// Puts a whole policy in force at one instant: each packet sees the old policy or the new one.
+    ///
+    /// What stays as it is keeps its buckets and counters; so do limits that change, their debt cut
+    /// to the new burst.
+    ///
+    /// # Errors
+    /// A link is not attached, a group is missing, something is given twice, a table is full, or the
+    /// kernel refuses; nothing changes then.
+    pub fn apply(&mut self, policy: &Policy) -> Result<Applied> {
+        let old_bank = self.bank();
+        let bank = self.config.policy().other_bank();
+        let mut links = BTreeMap::new();
+        for (interface, limit) in &policy.links {
+            let link = self.links.named(interface).ok_or_else(|| not_attached(interface))?;
+            links.insert(link.ifindex, limit.clone());
+        }
+        let Policy { limits, groups, .. } = policy;
+        let next = self.limits.prepare(limits, groups, &links, bank, &mut self.counters)?;
+        let links_set = self.links_changed(&links);
+        for link in self.links.iter().copied().collect::<Vec<_>>() {
+            let overhead = links.get(&link.ifindex).map_or(0, |limit| limit.overhead_bytes);
+            self.links.set_limit(&link, next.link_row(link.ifindex), overhead, bank)?;
+        }
+        self.make_room(limits);
+        let has_peers = limits.iter().any(|limit| limit.matches == Match::Peer);
+        self.config.switch(Switch { generation: 0, bank, has_peers });
+        let applied = self.limits.commit(next, old_bank);
+        self.check_pacing()?;
+        Ok(Applied { links_set, ..applied })
+    }
+
+    /// How many links a policy changes.
+    fn links_changed(&self, links: &BTreeMap<u32, LinkLimit>) -> usize {
+        let changed = |link: &&Link| {
+            let name = links::status(link, false).interface.unwrap_or_default();
+            let before = self.link_limit(&name).unwrap_or_default();
+            before != links.get(&link.ifindex).cloned().unwrap_or_default()
+        };
+        self.links.iter().filter(changed).count()
+    }
+
+    /// Makes the hosts that have limits of their own, so that a full table cannot keep them out.
+    pub(super) fn make_room(&mut self, limits: &[Limit]) {
+        let bits = self.ipv6_host_prefix();
+        let hosts = limits.iter().filter(|limit| limit.matches == Match::Host);
+        let hosts = hosts.filter_map(|limit| single_host(&limit.prefix, bits));
+        let known = &self.limits;
+        let may_go = |other| !is_configured(known, other, bits);
+        let left_out = self.hosts.insert(self.config.get(), hosts, may_go);
+        if let Some(host) = left_out.first() {
+            let count = left_out.len();
+            tracing::warn!(
+                %host,
+                count,
+                "hosts with limits of their own find the host table full of such hosts"
+            );
+        }
+    }
+
+    /// Bank of the policy in force.
+    pub(super) fn bank(&self) -> u32 {
+        self.config.policy().bank
+    }
+
+    /// Makes every host look its limit up anew.
+    pub(super) fn switch(&self, bank: u32) {
+        let has_peers = self.limits.has_peers();
+        self.config.switch(Switch { generation: 0, bank, has_peers });
+    }
+}
+
+fn not_attached(interface: &str) -> Error {
+    Error::not_found(format_args!("interface {interface} is not attached"))
+        .hint("`throttle-agent status` shows those that are")
+}
