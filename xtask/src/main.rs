@@ -10,6 +10,7 @@ mod lint;
 mod run;
 mod setup;
 mod test;
+mod vmtest;
 mod workspace;
 
 use std::ffi::OsString;
@@ -49,6 +50,15 @@ enum Task {
         /// Run only tests whose name contains FILTER
         filter: Option<String>,
     },
+    /// Run suites in virtual machines, on other kernels and with their features (root)
+    Vmtest {
+        /// Debian's kernels to test on; all by default
+        #[arg(value_name = "KERNEL")]
+        kernels: Vec<vmtest::Kernel>,
+        /// Run the tests whose name contains FILTER instead of the suites meant for it
+        #[arg(long)]
+        filter: Option<String>,
+    },
     /// Run a benchmark and print its table (root)
     Bench {
         name: bench::Name,
@@ -79,6 +89,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Run { arguments } => run::run(&arguments),
         Task::Demo { arguments } => demo::run(&arguments),
         Task::Test { filter } => test::run(filter.as_deref()),
+        Task::Vmtest { kernels, filter } => vmtest::run(&kernels, filter.as_deref()),
         Task::Bench { name, arguments } => bench::run(name, &arguments),
         Task::Lint => lint::run(),
         Task::Ci => ci::run(),

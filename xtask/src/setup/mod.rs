@@ -16,6 +16,8 @@ pub(crate) enum For {
     Build,
     /// Running tests, the demo and benchmarks.
     Tests,
+    /// Running tests in virtual machines.
+    VirtualMachines,
     /// Running the linters.
     Lint,
 }
@@ -25,7 +27,10 @@ pub(crate) fn run(purpose: For) -> Result<()> {
     let mut present = vec![toolchain::nightly()?, toolchain::rust_src()?, bpf_linker::prepare()?];
     match purpose {
         For::Build => {}
-        For::Tests => present.push(packages::prepare()?),
+        For::Tests => present.push(packages::prepare(&[packages::TESTS])?),
+        For::VirtualMachines => {
+            present.push(packages::prepare(&[packages::TESTS, packages::VIRTUAL_MACHINES])?);
+        }
         For::Lint => {
             present.push(toolchain::linters()?);
             present.push(cargo_deny::prepare()?);

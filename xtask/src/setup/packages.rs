@@ -1,4 +1,4 @@
-//! System packages that tests, demo and benchmarks call.
+//! System packages whose commands tests, demo, benchmarks and virtual machines call.
 
 use std::env;
 use std::path::Path;
@@ -9,13 +9,14 @@ use anyhow::{Result, ensure};
 use crate::exec;
 
 /// A Debian package, known to be there by its commands.
-struct Package {
+pub(super) struct Package {
     name: &'static str,
     commands: &'static [&'static str],
     reason: &'static str,
 }
 
-static PACKAGES: [Package; 2] = [
+/// What tests, demo and benchmarks call.
+pub(super) const TESTS: &[Package] = &[
     Package {
         name: "iproute2",
         commands: &["ip", "tc"],
@@ -24,23 +25,38 @@ static PACKAGES: [Package; 2] = [
     Package { name: "iperf3", commands: &["iperf3"], reason: "real TCP transfers" },
 ];
 
-/// Installs what is missing if this is Debian and we are root; names it otherwise.
-pub(super) fn prepare() -> Result<String> {
-    let missing = missing();
+/// What virtual machines need beside [`TESTS`].
+pub(super) const VIRTUAL_MACHINES: &[Package] = &[
+    Package {
+        name: "qemu-system-x86",
+        commands: &["qemu-system-x86_64"],
+        reason: "virtual machines",
+    },
+    Package { name: "busybox-static", commands: &["busybox"], reason: "their file system" },
+    Package { name: "wireguard-tools", commands: &["wg"], reason: "tunnels in them" },
+    Package { name: "xz-utils", commands: &["xz"], reason: "their kernels' modules" },
+    Package { name: "ethtool", commands: &["ethtool"], reason: "offloads in them" },
+];
+
+/// Installs what is missing of `lists` if this is Debian and we are root; names it otherwise.
+pub(super) fn prepare(lists: &[&[Package]]) -> Result<String> {
+    let wanted: Vec<_> = lists.iter().copied().flatten().collect();
+    let missing = missing(&wanted);
     if !missing.is_empty() {
-        let wanted = missing.iter().map(|package| format!("{} ({})", package.name, package.reason));
-        let wanted = wanted.collect::<Vec<_>>().join(", ");
+        let reasons =
+            missing.iter().map(|package| format!("{} ({})", package.name, package.reason));
+        let reasons = reasons.collect::<Vec<_>>().join(", ");
         let is_debian = Path::new("/etc/debian_version").exists();
         ensure!(
             is_debian && exec::is_root(),
-            "cannot install {wanted}: that takes root and Debian's apt-get; \
+            "cannot install {reasons}: that takes root and Debian's apt-get; \
              hint: install {} with this system's package manager",
             names(&missing)
         );
-        eprintln!("setup: installing {wanted}");
+        eprintln!("setup: installing {reasons}");
         install(&missing)?;
     }
-    Ok(PACKAGES.each_ref().map(|package| package.name).join(", "))
+    Ok(wanted.iter().map(|package| package.name).collect::<Vec<_>>().join(", "))
 }
 
 fn install(packages: &[&Package]) -> Result<()> {
@@ -49,7 +65,7 @@ fn install(packages: &[&Package]) -> Result<()> {
     install.args(["install", "--yes", "--no-install-recommends"]);
     install.args(packages.iter().map(|package| package.name));
     exec::run(&mut install, "installing packages")?;
-    let absent = names(&missing());
+    let absent = names(&missing(packages));
     ensure!(
         absent.is_empty(),
         "{absent} is installed but its commands are not found; \
@@ -64,11 +80,9 @@ fn apt_get() -> Command {
     command
 }
 
-fn missing() -> Vec<&'static Package> {
-    PACKAGES
-        .iter()
-        .filter(|package| !package.commands.iter().all(|name| is_command(name)))
-        .collect()
+fn missing<'a>(packages: &[&'a Package]) -> Vec<&'a Package> {
+    let is_there = |package: &&Package| package.commands.iter().all(|name| is_command(name));
+    packages.iter().copied().filter(|package| !is_there(package)).collect()
 }
 
 /// Looks in the system folders too, which are not on every user's `PATH`.

@@ -9,7 +9,7 @@ use super::tally::{Reader, Skipped, Tally};
 use crate::workspace;
 
 /// Tells tests that leaving anything out is a failure.
-const MUST_RUN: &str = "THROTTLE_TESTS_MUST_RUN";
+pub(crate) const MUST_RUN: &str = "THROTTLE_TESTS_MUST_RUN";
 
 /// Runs `cargo ARGUMENTS` and adds its results to `tally`. A failed test is no error here;
 /// anything else that makes cargo fail is.

@@ -20,7 +20,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
@@ -40,7 +40,7 @@ impl fmt::Display for Tally {
 
 /// Reads the lines of `cargo test -- --show-output`.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// As libtest counts, where a skipped test has passed.
     counts: Tally,
     section: Section,
@@ -62,7 +62,7 @@ enum Section {
 
 impl Reader {
     /// Takes one line, without its end; the answer is whether it is worth showing.
-    pub(super) fn read(&mut self, line: &str) -> bool {
+    pub(crate) fn read(&mut self, line: &str) -> bool {
         if let Some((passed, failed)) = parse_result(line) {
             self.counts.passed += passed;
             self.counts.failed += failed;
@@ -91,7 +91,7 @@ impl Reader {
     }
 
     /// What was counted up to now.
-    pub(super) fn tally(&self, skipped_tests: Skipped) -> Tally {
+    pub(crate) fn tally(&self, skipped_tests: Skipped) -> Tally {
         let Tally { passed, failed, skipped } = self.counts;
         let passed = passed.saturating_sub(skipped);
         match skipped_tests {

@@ -1,0 +1,71 @@
+//! What a guest runs: the agent, the suites, and which of their tests.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::kernel::Kernel;
+use crate::{exec, test, workspace};
+
+/// Parts of the names of tests: what runs packets through the loaded program, what needs kernel features that few
+/// machines have, and of the real traffic what an emulated machine sends in time.
+const FILTERS: [&str; 5] = [
+    "prog_",
+    "guest_",
+    "traffic_detach",
+    "a_flood_is_held_to_10_mbit",
+    "a_killed_and_restarted_agent_leaves_the_limit_in_force",
+];
+
+/// What is put into a guest.
+pub(super) struct Payload {
+    /// The binary of the suites.
+    pub(super) suites: PathBuf,
+    /// The binary under test.
+    pub(super) agent: PathBuf,
+    /// Parts of the names of the tests to run; none has white space.
+    filters: Vec<String>,
+    /// Variables of the suites, as a shell sets them.
+    pub(super) environment: String,
+}
+
+impl Payload {
+    /// Builds agent and suites. `filter` selects tests in place of those that a guest runs otherwise.
+    pub(super) fn build(filter: Option<&str>) -> Result<Self> {
+        let agent = ["build", "--release", "-p", "throttle-agent", "--bin", "throttle-agent"];
+        let suites = ["test", "--release", "-p", "throttle-tests", "--test", "suites", "--no-run"];
+        let filters = filter.map_or_else(|| FILTERS.to_vec(), |filter| vec![filter]);
+        Ok(Self {
+            agent: executable(&agent, "throttle-agent")?,
+            suites: executable(&suites, "suites")?,
+            filters: filters.into_iter().map(str::to_owned).collect(),
+            environment: format!(
+                "export {}=1 {}=1 THROTTLE_AGENT=/usr/local/bin/throttle-agent\n",
+                test::MUST_RUN,
+                test::IN_GUEST
+            ),
+        })
+    }
+
+    /// The arguments of the suites' binary on `kernel`.
+    pub(super) fn arguments(&self, kernel: Kernel) -> String {
+        let mut arguments = vec!["--test-threads=1", "--show-output"];
+        arguments.extend(self.filters.iter().map(String::as_str));
+        arguments.extend(kernel.skipped().iter().flat_map(|name| ["--skip", name]));
+        arguments.join(" ")
+    }
+}
+
+/// Runs `cargo ARGUMENTS` and returns the path of the executable that it makes of `target`.
+fn executable(arguments: &[&str], target: &str) -> Result<PathBuf> {
+    let mut cargo = workspace::cargo()?;
+    cargo.args(arguments).arg("--message-format=json-render-diagnostics");
+    let messages = exec::output(&mut cargo, &format!("building {target}"))?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == target)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .with_context(|| format!("cargo names no executable of {target}"))
+}
