@@ -1,10 +1,15 @@
 //! What the program makes of each kind of packet: verdict, counters, and the bytes that come out.
 
-use throttle_agent::datapath::Tally;
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+
+use throttle_agent::datapath::{Options, Tally};
+use throttle_agent::policy::Limit;
 use throttle_common::abi::{Direction, Hook, Side};
+use throttle_common::units::Size;
 use throttle_common::verdict::Reason;
 use throttle_tests::packets::Frame;
-use throttle_tests::prog::{Program, Segments, limits, with_program};
+use throttle_tests::prog::{Program, Segments, limits, sound, with_options, with_program};
 use throttle_tests::require_root;
 
 const HOST: &str = "10.0.0.1";
@@ -165,4 +170,213 @@ fn a_short_packet_counts_without_its_padding() {
         frame.resize(60, 0);
         program.expect(Hook::Ingress, &frame, Direction::Up, Reason::Conforms, 29);
     });
+}
+
+#[test]
+fn pppoe_hides_no_address() {
+    require_root!();
+    with_program(Side::Far, |program| {
+        wide(program);
+        let (up, conforms) = (Direction::Up, Reason::Conforms);
+        for (host, peer, full) in [(HOST, PEER, [0, 0x21]), (HOST6, PEER6, [0, 0x57])] {
+            for protocol in [&full[..], &full[1..]] {
+                let inside = Frame::udp(host, peer).pppoe(protocol);
+                let tagged = inside.clone().tag(0x8100, 5);
+                for frame in [inside, tagged.clone(), tagged.tag(0x88a8, 9)] {
+                    program.expect(Hook::Ingress, &frame.bytes(), up, conforms, 1000);
+                }
+            }
+        }
+        // What a session is kept alive by.
+        let lcp = Frame::udp(HOST, PEER).pppoe(&[0xc0, 0x21]).bytes();
+        program.expect(Hook::Ingress, &lcp, up, Reason::NotIp, 1022);
+    });
+}
+
+#[test]
+fn a_short_packet_inside_pppoe_counts_without_its_padding() {
+    require_root!();
+    with_program(Side::Far, |program| {
+        wide(program);
+        for protocol in [&[0, 0x21][..], &[0x21]] {
+            let frame = Frame::udp(HOST, PEER).pppoe(protocol).layer3_bytes(29);
+            let mut padded = frame.bytes();
+            padded.resize(60, 0);
+            program.expect(Hook::Ingress, &padded, Direction::Up, Reason::Conforms, 29);
+            // A frame that needs no padding counts whole, whatever the header says.
+            let mut lying = frame.clone().layer3_bytes(60).bytes();
+            lying[frame.network_offset() + 3] = 29;
+            program.expect(Hook::Ingress, &lying, Direction::Up, Reason::Conforms, 60);
+        }
+    });
+}
+
+#[test]
+fn fragments_and_extension_headers_hide_no_address() {
+    require_root!();
+    with_program(Side::Far, |program| {
+        wide(program);
+        let (up, conforms) = (Direction::Up, Reason::Conforms);
+        for fragment in [1 << 13, 1 << 13 | 185, 185] {
+            let frame = Frame::udp(HOST, PEER).fragment(fragment).bytes();
+            program.expect(Hook::Ingress, &frame, up, conforms, 1000);
+        }
+        let options = [0, 1, 4, 0, 0, 0, 0];
+        let later_fragment = [0, 5, 0xa8, 0, 0, 0, 1];
+        let mut frame = Frame::udp(HOST6, PEER6);
+        for (number, rest) in [(0, options), (60, options), (43, options), (44, later_fragment)] {
+            frame = frame.extension(number, &rest);
+            program.expect(Hook::Ingress, &frame.bytes(), up, conforms, 1000);
+        }
+        // One that is not known, and no room for what it announces.
+        let unknown = Frame::udp(HOST6, PEER6).extension(253, &[255, 0, 0, 0, 0, 0, 0]);
+        program.expect(Hook::Ingress, &unknown.bytes(), up, conforms, 1000);
+    });
+}
+
+#[test]
+fn segments_repeat_their_extension_headers() {
+    require_root!();
+    with_program(Side::Far, |program| {
+        wide(program);
+        let (up, conforms) = (Direction::Up, Reason::Conforms);
+        let options = [0, 1, 4, 0, 0, 0, 0];
+        // How Linux writes the length of a packet above 64 KiB; this one is below.
+        let jumbo = [0, 0xc2, 4, 0, 0, 0, 0];
+        let mut frame = Frame::tcp(HOST6, PEER6);
+        let mut headers_bytes = 60;
+        let chains = [vec![(0, jumbo)], vec![(0, options), (60, options), (43, options)]];
+        for extension in chains.into_iter().flatten() {
+            if extension.0 == 0 {
+                (frame, headers_bytes) = (Frame::tcp(HOST6, PEER6), 60);
+            }
+            frame = frame.extension(extension.0, &extension.1);
+            headers_bytes += 8;
+            let sent = frame.clone().layer3_bytes(3000 + headers_bytes).bytes();
+            let moved = Tally { packets: 3, bytes: 3000 + 3 * headers_bytes as u64 };
+            for count in [3, 0] {
+                let segments = Segments { size_bytes: 1448, count };
+                program.expect_segments(Hook::Ingress, &sent, segments, up, conforms, moved);
+            }
+        }
+    });
+}
+
+#[test]
+fn unicast_neighbour_discovery_is_exempt_within_one_64_bit_prefix_alone() {
+    require_root!();
+    const SOLICITATION: u8 = 135;
+    const ADVERTISEMENT: u8 = 136;
+    with_program(Side::Far, |program| {
+        wide(program);
+        let neighbour = "fd00:0:0:1::ffff";
+        let near = |kind| Frame::icmpv6(HOST6, neighbour, kind).hop_limit(255);
+        let mut reason = |frame: &[u8], reason, bytes| {
+            program.expect(Hook::Ingress, frame, Direction::Up, reason, bytes);
+        };
+        for kind in [SOLICITATION, ADVERTISEMENT] {
+            reason(&near(kind).bytes(), Reason::Exempt, 72);
+            reason(&near(kind).tag(0x8100, 5).bytes(), Reason::Exempt, 72);
+            reason(&near(kind).layer3_bytes(128).bytes(), Reason::Exempt, 128);
+            // Too long, forwarded, to another prefix.
+            reason(&near(kind).layer3_bytes(129).bytes(), Reason::Conforms, 129);
+            reason(&near(kind).hop_limit(254).bytes(), Reason::Conforms, 72);
+            let far = Frame::icmpv6(HOST6, "fd00:0:0:2::1", kind).hop_limit(255);
+            reason(&far.bytes(), Reason::Conforms, 72);
+            // Of another code, and behind another header.
+            let mut other_code = near(kind).bytes();
+            other_code[near(kind).network_offset() + 41] = 1;
+            reason(&other_code, Reason::Conforms, 72);
+            let behind = near(kind).extension(60, &[0, 1, 4, 0, 0, 0, 0]);
+            reason(&behind.bytes(), Reason::Conforms, 72);
+        }
+        for kind in [128, 133, 134, 137] {
+            reason(&near(kind).bytes(), Reason::Conforms, 72);
+        }
+    });
+}
+
+#[test]
+fn a_packet_counts_as_one_for_each_unit_that_it_begins() {
+    require_root!();
+    with_program(Side::Far, |program| {
+        let unit = |prefix: &str, burst| Limit {
+            packet_unit: Some(Size::from_bytes(100)),
+            ..limits::each(prefix, limits::packets(burst))
+        };
+        let (conforms, refused) = (Reason::Conforms, Reason::HostPackets);
+        // Units of each packet; those that find a debt of at most 20 units pass.
+        for (number, (bytes, passing)) in
+            [(1000, 3), (1001, 2), (999, 3), (100, 21), (101, 11), (28, 21)].into_iter().enumerate()
+        {
+            let (prefix, host) = (format!("10.0.{number}.0/24"), format!("10.0.{number}.1"));
+            program.set(&unit(&prefix, 20));
+            let frame = Frame::udp(&host, PEER).layer3_bytes(bytes).bytes();
+            for _ in 0..passing {
+                program.expect(Hook::Ingress, &frame, Direction::Up, conforms, bytes as u64);
+            }
+            program.expect(Hook::Ingress, &frame, Direction::Up, refused, bytes as u64);
+        }
+        // Segments of 1488, 1488 and 144 bytes: 15, 15 and 2 units.
+        program.set(&unit("10.1.0.0/24", 31));
+        let merged = Frame::tcp("10.1.0.1", PEER).layer3_bytes(3040).bytes();
+        let segments = Segments { size_bytes: 1448, count: 3 };
+        let moved = Tally { packets: 3, bytes: 3120 };
+        let up = Direction::Up;
+        program.expect_segments(Hook::Ingress, &merged, segments, up, conforms, moved);
+        program.expect_segments(Hook::Ingress, &merged, segments, up, refused, moved);
+        program.set(&unit("10.2.0.0/24", 32));
+        let merged = Frame::tcp("10.2.0.1", PEER).layer3_bytes(3040).bytes();
+        program.expect_segments(Hook::Ingress, &merged, segments, up, conforms, moved);
+        program.expect_segments(Hook::Ingress, &merged, segments, up, conforms, moved);
+        program.expect_segments(Hook::Ingress, &merged, segments, up, refused, moved);
+    });
+}
+
+#[test]
+fn ipv6_hosts_are_prefixes_of_the_length_that_was_asked_for() {
+    require_root!();
+    let base = 0xfd00_u128 << 112;
+    for bits in [48, 56, 96, 128] {
+        let host = |number: u128| Ipv6Addr::from(base | number << (128 - bits));
+        let options = Options { ipv6_host_prefix: bits as u8, max_hosts: 4, ..Program::options() };
+        with_options(Side::Far, options, |program| {
+            assert_eq!(program.datapath().ipv6_host_prefix(), bits as u8);
+            program.set(&limits::each("fd00::/16", limits::rated(800, 1)));
+            let sent = |from: Ipv6Addr| Frame::udp(&from.to_string(), PEER6).bytes();
+            let (up, conforms, refused) = (Direction::Up, Reason::Conforms, Reason::HostBytes);
+            for number in 1..=3 {
+                program.expect(Hook::Ingress, &sent(host(number)), up, conforms, 1000);
+                // The last address of the same host.
+                let last = Ipv6Addr::from(u128::from(host(number)) | ((1_u128 << (128 - bits)) - 1));
+                program.expect(Hook::Ingress, &sent(last), up, refused, 1000);
+                let state = program.host(&last.to_string()).expect("it was made");
+                assert_eq!(state.address, host(number));
+                assert_eq!((state.up.passed.packets, state.up.excess.packets), (1, 1));
+            }
+            let listed = |program: &mut Program| -> BTreeSet<_> {
+                let hosts = sound(program.datapath().hosts());
+                hosts.into_iter().map(|host| host.address).collect()
+            };
+            assert_eq!(listed(program), (1..=3).map(|number| host(number).into()).collect());
+            // A host with a limit of its own finds room in a full table, and no address is lost.
+            for number in 0x100..0x140 {
+                program.run(Hook::Ingress, &sent(host(number)));
+            }
+            assert_eq!(listed(program).len(), 8);
+            let own = format!("{}/{bits}", host(0x200));
+            program.set(&limits::each(&own, limits::rated(800, 1)));
+            assert!(listed(program).contains(&host(0x200).into()));
+            program.expect(Hook::Ingress, &sent(host(0x200)), up, conforms, 1000);
+            program.expect(Hook::Ingress, &sent(host(0x200)), up, refused, 1000);
+            for address in listed(program) {
+                let state = program.host(&address.to_string()).expect("it is listed");
+                assert_eq!(state.address, address);
+                assert_eq!(state.up.passed.packets, 1, "{address}");
+            }
+            program.restart();
+            assert_eq!(program.datapath().ipv6_host_prefix(), bits as u8);
+            assert_eq!(listed(program).len(), 8);
+        });
+    }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
+use throttle_agent::datapath::Options as DatapathOptions;
 use throttle_agent::policy::{Action, Limit, Policy, Rates};
 use throttle_common::abi::{Hook, Side};
 use throttle_tests::netns::Namespace;
@@ -55,7 +56,10 @@ fn bench(options: &Options) -> Result<ExitCode> {
 type Row = (String, Duration, Option<Duration>);
 
 fn measure(options: &Options) -> Result<Vec<Row>> {
-    let mut program = Program::with_limits(1024, options.limits + 2);
+    let mut program = Program::open_with(DatapathOptions {
+        max_limits: options.limits + 2,
+        ..Program::options()
+    });
     program.datapath().attach("lo", Side::Far).map_err(failed)?;
     let slow = policy(options.limits, 10_000_000);
     let fast = policy(options.limits, 20_000_000);

@@ -1,0 +1,116 @@
+//! The host table under attack: how fast it fills, what those without room in it get, who leaves it.
+
+use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use throttle_agent::policy::Limit;
+use throttle_common::abi::{Direction, Hook, Side};
+use throttle_common::units::Size;
+use throttle_common::verdict::Reason;
+use throttle_tests::packets::Frame;
+use throttle_tests::prog::{Program, Verdict, limits, sound, with_capacity};
+use throttle_tests::require_root;
+
+const PEER: &str = "192.0.2.7";
+
+/// Sends a packet of each of so many hosts of a /16; returns how many passed.
+fn flood(program: &mut Program, second: u8, hosts: u32) -> u64 {
+    let address = |number: u32| format!("10.{second}.{}.{}", number / 256, number % 256);
+    let frames = (0..hosts).map(|number| Frame::udp(&address(number), PEER).layer3_bytes(100));
+    let passes = |frame: Frame| program.run(Hook::Ingress, &frame.bytes()) == Verdict::Pass;
+    frames.map(passes).filter(|passes| *passes).count() as u64
+}
+
+#[test]
+fn a_flood_fills_half_of_the_table_at_once_and_the_rest_at_a_rate() {
+    require_root!();
+    // A table of 4096 ways: an eighth is less than the least rate of 1024 hosts per second. One of
+    // 16384 ways: an eighth is 2048.
+    for (max_hosts, ways, per_second) in [(2048, 4096, 1024), (8192, 16_384, 2048)] {
+        with_capacity(Side::Far, max_hosts, |program| {
+            assert_eq!(program.counters().hosts_capacity, ways);
+            program.set(&limits::each("10.0.0.0/8", limits::rated(800, 1)));
+            let begun = Instant::now();
+            let hosts = ways as u32 * 3 / 4;
+            let passed = flood(program, 0, hosts);
+            let most = |since: Instant| {
+                // The coarse clock lags by a timer period, and one host goes beyond the burst.
+                ways / 2 + (since.elapsed().as_secs_f64() * per_second as f64) as u64 + 32
+            };
+            let at_once = program.counters().hosts_tracked;
+            assert!((ways / 2..=most(begun)).contains(&at_once), "{at_once} of {ways}");
+            let tallies = program.tallies(Direction::Up);
+            let overflowing = tallies[Reason::OverflowConforms as usize].packets;
+            assert_eq!(passed, at_once + overflowing);
+            assert!((1..=1024).contains(&overflowing), "{overflowing} overflow buckets");
+            // What is not refilled yet, a second refills.
+            sleep(Duration::from_millis(500));
+            flood(program, 1, hosts);
+            let later = program.counters().hosts_tracked;
+            assert!(later >= at_once + per_second / 2 - 32, "{at_once}, then {later}");
+            assert!(later <= most(begun), "{at_once}, then {later}");
+        });
+    }
+}
+
+#[test]
+fn overflowing_hosts_of_one_limit_do_not_starve_those_of_another() {
+    require_root!();
+    with_capacity(Side::Far, 4, |program| {
+        program.set(&limits::each("10.0.0.0/16", limits::rated(800, 1)));
+        program.set(&limits::each("10.1.0.0/16", limits::rated(8_000_000_000, 1 << 20)));
+        program.set(&limits::each("10.2.0.0/16", limits::rated(8_000, 2000)));
+        // Every overflow bucket owes a second.
+        let passed = flood(program, 0, 16_384);
+        assert_eq!(passed, 8 + 1024, "hosts in the table, and one of each overflow bucket");
+        assert_eq!(flood(program, 1, 2000), 2000, "a fast limit is starved by a slow one");
+        // One bucket for all of them, since the others are taken: a burst of 2000 bytes, one packet
+        // that overshoots it, and what is refilled meanwhile.
+        let begun = Instant::now();
+        let passed = flood(program, 2, 2000);
+        let most = 21 + (begun.elapsed().as_millis() / 100) as u64 + 1;
+        assert!((21..=most).contains(&passed), "{passed} packets of 100 bytes");
+        // The slow limit itself gets nothing more.
+        assert_eq!(flood(program, 0, 2000), 0);
+    });
+}
+
+#[test]
+fn the_fuller_the_table_the_sooner_idle_hosts_leave_and_some_never_do() {
+    require_root!();
+    with_capacity(Side::Far, 64, |program| {
+        assert_eq!(program.counters().hosts_capacity, 128);
+        let fast = limits::rated(8_000_000_000, 1 << 20);
+        program.set(&limits::each("10.0.0.0/16", fast));
+        program.set(&limits::each("10.1.0.9/32", fast));
+        let granting = limits::each("10.2.0.0/24", fast);
+        program.set(&Limit { one_time_burst: Some(Size::from_bytes(1)), ..granting });
+        program.set(&limits::each("10.3.0.0/24", limits::rated(800, 1)));
+        let patience = Duration::from_secs(600);
+        let expire =
+            |program: &mut Program| sound(program.datapath().expire_hosts(patience));
+        let own = ["10.1.0.9", "10.2.0.1", "10.3.0.1"];
+        let sent = |host: &str| Frame::udp(host, PEER).bytes();
+        for host in own {
+            program.run(Hook::Ingress, &sent(host));
+        }
+        // 80 of 128 are more than 60 percent.
+        flood(program, 0, 77);
+        assert_eq!(program.counters().hosts_tracked, 80);
+        assert_eq!(expire(program), 0, "none is idle for two seconds");
+        sleep(Duration::from_millis(2100));
+        program.run(Hook::Ingress, &sent("10.0.0.5"));
+        assert_eq!(expire(program), 76, "all but the one that has just been seen");
+        let kept: BTreeSet<_> = sound(program.datapath().hosts())
+            .into_iter()
+            .map(|host| host.address.to_string())
+            .collect();
+        let expected: BTreeSet<_> =
+            own.into_iter().chain(["10.0.0.5"]).map(str::to_owned).collect();
+        assert_eq!(kept, expected);
+        // With few hosts left, they may be idle as long as was asked for.
+        sleep(Duration::from_millis(2100));
+        assert_eq!(expire(program), 0);
+    });
+}
