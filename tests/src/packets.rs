@@ -183,7 +183,8 @@ impl Frame {
 
 /// The sum that the checksum of an IPv4 header is made of.
 fn ones_complement_sum(header: &[u8]) -> u16 {
-    let words = header.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let words =
+        header.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
     let sum = words.sum::<u32>();
     let folded = (sum & 0xffff) + (sum >> 16);
     (folded + (folded >> 16)) as u16

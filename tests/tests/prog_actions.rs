@@ -1,11 +1,15 @@
 //! What each action does to a packet, and what it moves: verdict, bytes, mark, departure time, counters.
 
 use std::net::IpAddr;
+use std::thread::sleep;
+use std::time::Duration;
 
-use throttle_common::abi::{Hook, Side};
+use throttle_common::abi::{Direction, Hook, Side};
 use throttle_common::verdict::Reason;
 use throttle_tests::packets::Frame;
-use throttle_tests::prog::{Fate, Moves, Program, Segments, limits, with_capacity, with_program};
+use throttle_tests::prog::{
+    Fate, Moves, Program, Segments, limits, sound, with_capacity, with_program,
+};
 use throttle_tests::require_root;
 
 const HOST: &str = "10.0.0.1";
@@ -20,14 +24,14 @@ fn wrapped(frame: &Frame, is_ipv4: bool) -> [Frame; 4] {
     [frame.clone(), tagged.clone(), tagged.tag(0x88a8, 9), frame.clone().pppoe(&ppp)]
 }
 
-/// Every wrapping of a packet with this traffic class, each of a host of its own, with the limit that
-/// holds the host.
-fn of_many_hosts(class: u8) -> Vec<(Frame, String, &'static str)> {
+/// Every wrapping of a packet with this traffic class, each of a host of its own, and the prefix that
+/// is to hold the host, which others of the same `round` share.
+fn of_many_hosts(round: u8, class: u8) -> Vec<(Frame, String, String)> {
     let mut frames = Vec::new();
     for number in 0..4 {
         for (host, peer, prefix) in [
-            (format!("10.0.0.{number}"), PEER, PREFIX),
-            (format!("fd00:0:0:{number}::"), PEER6, "fd00::/48"),
+            (format!("10.0.{round}.{number}"), PEER, format!("10.0.{round}.0/24")),
+            (format!("fd00:0:{round}:{number}::"), PEER6, format!("fd00:0:{round}::/48")),
         ] {
             let frame = Frame::udp(&host, peer).class(class);
             let is_ipv4 = host.parse::<IpAddr>().expect("an address").is_ipv4();
@@ -64,21 +68,19 @@ fn ecn_marks_willing_senders_from_half_of_the_burst_on_and_drops_beyond_it() {
     require_root!();
     const NOT_ECT: u8 = 0;
     const CE: u8 = 3;
-    for ecn in [NOT_ECT, 1, 2, CE] {
-        with_program(Side::Far, |program| {
-            for prefix in [PREFIX, "fd00::/48"] {
-                let limit = limits::each(prefix, limits::rated(800, 10_000));
-                program.set(&limits::acting(limit, "ecn"));
-            }
+    with_program(Side::Far, |program| {
+        for ecn in [NOT_ECT, 1, 2, CE] {
             let class = 46 << 2 | ecn;
             let is_willing = ecn == 1 || ecn == 2;
-            for (frame, host, prefix) in of_many_hosts(class) {
-                let moves =
-                    |reason, fate| Moves::up(reason, 1000).held(&host, prefix, fate).clone();
+            for (frame, host, prefix) in of_many_hosts(ecn, class) {
+                let limit = limits::each(&prefix, limits::rated(800, 10_000));
+                program.set(&limits::acting(limit, "ecn"));
+                let moves = |reason, fate| Moves::up(reason, 1000).held(&host, &prefix, fate);
+                let conforms = moves(Reason::Conforms, Fate::Passed);
                 let sent = frame.bytes();
                 // The sixth finds a debt of half of the burst, no more.
                 run(program, &frame, 5);
-                program.keeps(Hook::Ingress, &sent, &moves(Reason::Conforms, Fate::Passed));
+                program.keeps(Hook::Ingress, &sent, &conforms);
                 for _ in 0..5 {
                     if is_willing {
                         let moves = moves(Reason::EcnMarked, Fate::Passed);
@@ -87,13 +89,14 @@ fn ecn_marks_willing_senders_from_half_of_the_burst_on_and_drops_beyond_it() {
                         assert_eq!(outcome.bytes, marked, "{frame:?}");
                         assert_eq!((outcome.mark, outcome.departs_ns), (0, 0));
                     } else {
-                        program.keeps(Hook::Ingress, &sent, &moves(Reason::Conforms, Fate::Passed));
+                        program.keeps(Hook::Ingress, &sent, &conforms);
                     }
                 }
-                program.keeps(Hook::Ingress, &sent, &moves(Reason::HostBytes, Fate::Excess));
+                let excess = moves(Reason::HostBytes, Fate::Excess);
+                program.keeps(Hook::Ingress, &sent, &excess);
             }
-        });
-    }
+        }
+    });
 }
 
 #[test]
@@ -125,24 +128,13 @@ fn ecn_marks_by_the_packet_bucket_and_by_shared_buckets_too() {
 fn dscp_changes_the_class_of_excess_and_nothing_else() {
     require_root!();
     with_program(Side::Far, |program| {
-        for prefix in [PREFIX, "fd00::/48"] {
-            program.set(&limits::acting(limits::each(prefix, limits::bytes(1)), "dscp:af11"));
-        }
-        for ecn in 0..4_u8 {
-            // Each round finds the buckets of new hosts.
-            for prefix in [PREFIX, "fd00::/48"] {
-                program.delete(prefix);
-                program.set(&limits::acting(limits::each(prefix, limits::bytes(1)), "dscp:af11"));
-            }
-            for (frame, host, prefix) in of_many_hosts(46 << 2 | ecn) {
-                let moves = |reason, fate| Moves::up(reason, 1000).held(&host, prefix, fate);
+        for ecn in 0..4 {
+            for (frame, host, prefix) in of_many_hosts(ecn, 46 << 2 | ecn) {
+                let limit = limits::each(&prefix, limits::rated(800, 1));
+                program.set(&limits::acting(limit, "dscp:af11"));
+                let moves = |reason, fate| Moves::up(reason, 1000).held(&host, &prefix, fate);
                 let sent = frame.bytes();
-                let conforms = moves(Reason::Conforms, Fate::Passed);
-                if ecn == 0 {
-                    program.keeps(Hook::Ingress, &sent, &conforms);
-                } else {
-                    run_once(program, &frame);
-                }
+                program.keeps(Hook::Ingress, &sent, &moves(Reason::Conforms, Fate::Passed));
                 let marked = moves(Reason::DscpMarked, Fate::Excess);
                 let outcome = program.moves(Hook::Ingress, &sent, &marked);
                 assert_eq!(outcome.bytes, frame.clone().class(10 << 2 | ecn).bytes());
@@ -150,11 +142,6 @@ fn dscp_changes_the_class_of_excess_and_nothing_else() {
             }
         }
     });
-}
-
-/// Uses the room up that a change of the limit has left.
-fn run_once(program: &mut Program, frame: &Frame) {
-    program.treat(Hook::Ingress, &frame.bytes(), Segments::default());
 }
 
 #[test]
@@ -206,7 +193,9 @@ fn mark_marks_excess_alone() {
     require_root!();
     with_program(Side::Far, |program| {
         for (number, (action, mark)) in
-            [("mark:7", 7), ("mark:0x10", 16), ("mark:4294967295", u32::MAX)].into_iter().enumerate()
+            [("mark:7", 7), ("mark:0x10", 16), ("mark:4294967295", u32::MAX)]
+                .into_iter()
+                .enumerate()
         {
             let (prefix, host) = (format!("10.0.{number}.0/24"), format!("10.0.{number}.1"));
             program.set(&limits::acting(limits::each(&prefix, limits::bytes(1)), action));
@@ -254,24 +243,19 @@ fn pace_polices_where_packets_cannot_wait() {
             program.set(&limits::acting(limits::each(&prefix, limits::rated(800, 2000)), action));
             assert_eq!(program.datapath().links()[0].pace_ready, Some(false), "lo has no fq");
             let (sent, received) = (Frame::udp(&host, PEER), Frame::udp(PEER, &host));
-            for (hook, frame, moves) in [
-                (Hook::Ingress, sent, Moves::up as fn(Reason, u64) -> Moves<'static>),
-                (Hook::Egress, received, Moves::down),
-            ] {
+            for (hook, direction, frame) in
+                [(Hook::Ingress, Direction::Up, sent), (Hook::Egress, Direction::Down, received)]
+            {
                 let frame = frame.class(2).bytes();
-                let conforms = moves(Reason::Conforms, 1000);
+                let moves =
+                    |reason, fate| Moves::new(direction, reason, 1000).held(&host, &prefix, fate);
                 for _ in 0..3 {
-                    program.keeps(hook, &frame, &held(conforms.clone(), &host, &prefix, Fate::Passed));
+                    program.keeps(hook, &frame, &moves(Reason::Conforms, Fate::Passed));
                 }
-                let refused = moves(Reason::HostBytes, 1000);
-                program.keeps(hook, &frame, &held(refused, &host, &prefix, Fate::Excess));
+                program.keeps(hook, &frame, &moves(Reason::HostBytes, Fate::Excess));
             }
         }
     });
-}
-
-fn held<'a>(moves: Moves<'a>, host: &'a str, prefix: &'a str, fate: Fate) -> Moves<'a> {
-    moves.held(host, prefix, fate)
 }
 
 #[test]
@@ -327,9 +311,9 @@ fn hosts_of_an_exempt_prefix_do_not_take_the_room_of_others_for_good() {
         for number in 0..256 {
             program.run(Hook::Ingress, &Frame::udp(&format!("10.0.0.{number}"), PEER).bytes());
         }
-        let idle = std::time::Duration::from_millis(10);
-        std::thread::sleep(2 * idle);
-        throttle_tests::prog::sound(program.datapath().expire_hosts(idle));
+        let idle = Duration::from_millis(10);
+        sleep(2 * idle);
+        sound(program.datapath().expire_hosts(idle));
         assert_eq!(program.counters().hosts_tracked, 0, "hosts without a bucket are kept");
     });
 }
@@ -380,11 +364,9 @@ fn an_exempt_peer_of_all_addresses_is_of_one_family_and_a_shorter_one_outlasts_a
         let (wide, narrow) = (limits::peer("192.0.0.0/8"), limits::peer("192.0.2.7/32"));
         program.set(&wide);
         program.set(&narrow);
-        for (gone, reason) in
-            [(&narrow, Reason::ExemptPeer), (&wide, Reason::NoLimit)]
-        {
+        for (gone, reason) in [(&narrow, Reason::ExemptPeer), (&wide, Reason::NoLimit)] {
             program.keeps(Hook::Ingress, &sent, &Moves::up(Reason::ExemptPeer, 1000));
-            let deleted = throttle_tests::prog::sound(program.datapath().delete_limit(&gone.key()));
+            let deleted = sound(program.datapath().delete_limit(&gone.key()));
             assert!(deleted);
             program.keeps(Hook::Ingress, &sent, &Moves::up(reason, 1000));
         }

@@ -109,8 +109,7 @@ fn a_group_holds_both_families_and_shared_prefixes_together() {
             ("fd00:0:0:1::1", "fd00:0:0:1::", "fd00::/48", "2001:db8::1"),
             ("10.0.1.1", "10.0.1.1", "10.0.1.0/24", PEER),
         ];
-        for (reason, fate) in
-            [(Reason::Conforms, Fate::Passed), (Reason::GroupBytes, Fate::Excess)]
+        for (reason, fate) in [(Reason::Conforms, Fate::Passed), (Reason::GroupBytes, Fate::Excess)]
         {
             for (source, host, prefix, peer) in hosts {
                 let sent = Frame::udp(source, peer).bytes();
@@ -184,8 +183,7 @@ fn a_group_that_observes_counts_its_excess_and_refuses_nothing() {
 #[test]
 fn a_link_holds_hosts_without_a_limit_too() {
     require_root!();
-    for (rates, by_link) in
-        [(of_bytes(1), Reason::LinkBytes), (of_packets(1), Reason::LinkPackets)]
+    for (rates, by_link) in [(of_bytes(1), Reason::LinkBytes), (of_packets(1), Reason::LinkPackets)]
     {
         with_program(Side::Far, |program| {
             program.set_link(&limits::link(rates));
@@ -350,7 +348,8 @@ fn a_link_whose_limit_is_gone_is_held_to_that_of_nobody_else() {
 fn groups_and_links_are_adopted_after_a_restart() {
     require_root!();
     with_program(Side::Far, |program| {
-        let group = Group { action: ParentAction::Observe, ..limits::group("one", limits::packets(9)) };
+        let group =
+            Group { action: ParentAction::Observe, ..limits::group("one", limits::packets(9)) };
         let groups = [limits::group(GROUP, of_bytes(2)), group];
         groups.iter().for_each(|group| program.set_group(group));
         let link = LinkLimit { overhead_bytes: 10, ..limits::link(of_bytes(2)) };

@@ -348,7 +348,8 @@ fn ipv6_hosts_are_prefixes_of_the_length_that_was_asked_for() {
             for number in 1..=3 {
                 program.expect(Hook::Ingress, &sent(host(number)), up, conforms, 1000);
                 // The last address of the same host.
-                let last = Ipv6Addr::from(u128::from(host(number)) | ((1_u128 << (128 - bits)) - 1));
+                let last =
+                    Ipv6Addr::from(u128::from(host(number)) | ((1_u128 << (128 - bits)) - 1));
                 program.expect(Hook::Ingress, &sent(last), up, refused, 1000);
                 let state = program.host(&last.to_string()).expect("it was made");
                 assert_eq!(state.address, host(number));
@@ -373,6 +374,9 @@ fn ipv6_hosts_are_prefixes_of_the_length_that_was_asked_for() {
                 let state = program.host(&address.to_string()).expect("it is listed");
                 assert_eq!(state.address, address);
                 assert_eq!(state.up.passed.packets, 1, "{address}");
+            }
+            if bits != 128 {
+                return;
             }
             program.restart();
             assert_eq!(program.datapath().ipv6_host_prefix(), bits as u8);

@@ -77,6 +77,46 @@ fn overflowing_hosts_of_one_limit_do_not_starve_those_of_another() {
 }
 
 #[test]
+fn hosts_without_room_earn_no_second_grant_from_the_traffic_of_another_limit() {
+    require_root!();
+    with_capacity(Side::Far, 4, |program| {
+        program.set(&limits::each("10.0.0.0/16", limits::rated(8_000_000_000, 1 << 20)));
+        let granting = limits::each("10.1.0.0/16", limits::rated(800, 1));
+        program.set(&Limit { one_time_burst: Some(Size::from_bytes(5000)), ..granting });
+        flood(program, 0, 64);
+        let frame = Frame::udp("10.1.0.1", PEER).bytes();
+        let mut passed = 0;
+        for _ in 0..10 {
+            passed +=
+                (0..4).filter(|_| program.run(Hook::Ingress, &frame) == Verdict::Pass).count();
+            flood(program, 0, 8192);
+        }
+        // One grant in the bucket that it shares by its hash, one in the limit's own.
+        assert!(passed <= 2 * 6, "{passed} packets of 1000 bytes");
+    });
+}
+
+#[test]
+fn a_host_leaves_the_table_once_its_own_limit_is_gone() {
+    require_root!();
+    with_capacity(Side::Far, 4, |program| {
+        let fast = limits::rated(8_000_000_000, 1 << 20);
+        for host in ["10.0.0.1/32", "10.0.0.2/32"] {
+            program.set(&limits::each(host, fast));
+        }
+        // One of them is never heard of.
+        program.run(Hook::Ingress, &Frame::udp("10.0.0.1", PEER).bytes());
+        for host in ["10.0.0.1/32", "10.0.0.2/32"] {
+            program.delete(host);
+        }
+        let idle = Duration::from_millis(10);
+        sleep(2 * idle);
+        assert_eq!(sound(program.datapath().expire_hosts(idle)), 2);
+        assert_eq!(program.counters().hosts_tracked, 0);
+    });
+}
+
+#[test]
 fn the_fuller_the_table_the_sooner_idle_hosts_leave_and_some_never_do() {
     require_root!();
     with_capacity(Side::Far, 64, |program| {
@@ -88,8 +128,7 @@ fn the_fuller_the_table_the_sooner_idle_hosts_leave_and_some_never_do() {
         program.set(&Limit { one_time_burst: Some(Size::from_bytes(1)), ..granting });
         program.set(&limits::each("10.3.0.0/24", limits::rated(800, 1)));
         let patience = Duration::from_secs(600);
-        let expire =
-            |program: &mut Program| sound(program.datapath().expire_hosts(patience));
+        let expire = |program: &mut Program| sound(program.datapath().expire_hosts(patience));
         let own = ["10.1.0.9", "10.2.0.1", "10.3.0.1"];
         let sent = |host: &str| Frame::udp(host, PEER).bytes();
         for host in own {

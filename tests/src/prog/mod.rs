@@ -16,8 +16,8 @@ use throttle_agent::policy::{Group, Limit, LimitKey, LinkLimit};
 use throttle_common::abi::{Direction, Hook, Side};
 use throttle_common::verdict::Reason;
 
-pub use self::moves::{Fate, Moves};
 use self::moves::Standing;
+pub use self::moves::{Fate, Moves};
 use crate::netns::Namespace;
 
 /// What the program tells the kernel to do with a packet.
