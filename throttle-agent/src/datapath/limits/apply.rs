@@ -186,11 +186,10 @@ impl LimitTable {
 
     /// Points every prefix, group and link of the policy at its limit, and the others at none.
     fn fill(&mut self, next: &Next, bank: u32) -> Result<()> {
-        for entry in self.groups.values() {
-            self.rows.point(entry.index, bank, abi::Limit::UNLIMITED_SLOT);
-        }
-        for entry in self.links.values() {
-            self.rows.point(entry.index, bank, abi::Limit::UNLIMITED_SLOT);
+        // Not those in force alone: groups and links that the policy before has dropped still point
+        // at the limits that they had when this bank was last in force.
+        for index in self.rows.indices() {
+            self.rows.point(index, bank, abi::Limit::UNLIMITED_SLOT);
         }
         for entry in next.groups.values() {
             self.rows.point(entry.index, bank, entry.slot);
