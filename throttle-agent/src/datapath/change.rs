@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use throttle_common::abi::{Link, Policy as Switch};
+use throttle_common::abi::{self, Link, Policy as Switch};
 
 use super::{
     Datapath, links,
@@ -113,6 +113,7 @@ impl Datapath {
         }
         let bank = self.bank();
         let row = self.limits.set_link(link.ifindex, limit, bank, &mut self.counters)?;
+        let row = row.unwrap_or(abi::Limit::NO_ROW);
         self.links.set_limit(&link, row, limit.overhead_bytes, bank)?;
         Ok(if before == LinkLimit::default() { Change::Created } else { Change::Replaced })
     }
@@ -138,14 +139,28 @@ impl Datapath {
         let links_set = self.links_changed(&links);
         for link in self.links.iter().copied().collect::<Vec<_>>() {
             let overhead = links.get(&link.ifindex).map_or(0, |limit| limit.overhead_bytes);
-            self.links.set_limit(&link, next.link_row(link.ifindex), overhead, bank)?;
+            // The policy in force may still need the row that it has.
+            let row = next.link_row(link.ifindex).unwrap_or(link.common);
+            self.links.set_limit(&link, row, overhead, bank)?;
         }
         self.make_room(limits);
         let has_peers = limits.iter().any(|limit| limit.matches == Match::Peer);
         self.config.switch(Switch { generation: 0, bank, has_peers });
         let applied = self.limits.commit(next, old_bank);
+        self.forget_rows_of_unlimited_links(bank)?;
         self.check_pacing()?;
         Ok(Applied { links_set, ..applied })
+    }
+
+    /// Takes their rows from links that are no longer limited: others are about to get them.
+    fn forget_rows_of_unlimited_links(&mut self, bank: u32) -> Result<()> {
+        for link in self.links.iter().copied().collect::<Vec<_>>() {
+            if self.limits.link(link.ifindex).is_none() {
+                let overhead = link.overhead(bank) as u16;
+                self.links.set_limit(&link, abi::Limit::NO_ROW, overhead, bank)?;
+            }
+        }
+        Ok(())
     }
 
     /// How many links a policy changes.

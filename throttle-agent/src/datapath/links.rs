@@ -122,21 +122,16 @@ impl LinkTable {
         self.links.iter().find(is_meant).copied()
     }
 
-    /// Notes which rows the links are limited by, and what they add to each packet, under the policy
-    /// of `bank`.
+    /// Notes which row a link is limited by, and what it adds to each packet, under the policy of
+    /// `bank`.
     pub(super) fn set_limit(
         &mut self,
         link: &Link,
-        row: Option<u32>,
+        row: u32,
         overhead_bytes: u16,
         bank: u32,
     ) -> Result<()> {
-        let mut link = *link;
-        // The row of a link that is no longer limited may still be in use by packets in flight: it
-        // then says itself that nothing is limited.
-        if let Some(row) = row {
-            link.common = row;
-        }
+        let mut link = Link { common: row, ..*link };
         link.overhead_bytes[bank as usize] = overhead_bytes.into();
         self.write(&link)
     }
