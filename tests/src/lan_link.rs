@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::netns::Namespace;
 use crate::router::lan_prefix;
 use crate::traffic::Family;
+use crate::tun::Cable;
 use crate::wireguard::{self, Peer};
 
 /// The kind of a LAN's link. The first interface is `lan0` in the router and `eth0` at the hosts.
@@ -17,6 +18,12 @@ pub enum LanLink<'a> {
     Vlan(&'a [Tag]),
     /// A WireGuard tunnel through the veth pair has them: `wg0` in the router and at the hosts.
     Wireguard,
+    /// An IP tunnel of the kernel through the veth pair has them, made by `ip link add` with the words of its
+    /// kind, such as `ipip`: `tun0` in the router and at the hosts.
+    Tunnel(&'a str),
+    /// Two tun devices have them, between which this process carries packets: `tun0` in the router and at the
+    /// hosts.
+    Tun,
 }
 
 /// A VLAN tag.
@@ -37,6 +44,18 @@ pub struct Interfaces {
     pub far: String,
     /// Whether their packets carry link-layer addresses.
     pub has_neighbours: bool,
+    /// What joins them, unless the kernel does.
+    pub cable: Option<Cable>,
+}
+
+impl Interfaces {
+    fn of_frames(near: String, far: String) -> Self {
+        Self { near, far, has_neighbours: true, cable: None }
+    }
+
+    fn of_packets(near: String, far: &str, cable: Option<Cable>) -> Self {
+        Self { near, far: far.to_owned(), has_neighbours: false, cable }
+    }
 }
 
 impl LanLink<'_> {
@@ -44,16 +63,25 @@ impl LanLink<'_> {
     pub fn build(self, router: &Namespace, clients: &Namespace, lan: u8) -> Result<Interfaces> {
         let (near, far) = (format!("lan{lan}"), "eth0".to_owned());
         match self {
-            Self::Ethernet => Ok(Interfaces { near, far, has_neighbours: true }),
+            Self::Ethernet => Ok(Interfaces::of_frames(near, far)),
             Self::Vlan(tags) => {
                 let near = stack(router, near, tags)?;
                 let far = stack(clients, far, tags)?;
-                Ok(Interfaces { near, far, has_neighbours: true })
+                Ok(Interfaces::of_frames(near, far))
             }
             Self::Wireguard => {
-                tunnel(router, clients, lan)?;
-                let (near, far) = (format!("wg{lan}"), "wg0".to_owned());
-                Ok(Interfaces { near, far, has_neighbours: false })
+                wireguard_tunnel(router, clients, lan)?;
+                Ok(Interfaces::of_packets(format!("wg{lan}"), "wg0", None))
+            }
+            Self::Tunnel(kind) => {
+                let near = format!("tun{lan}");
+                kernel_tunnel(kind, (router, &near), (clients, "tun0"), lan)?;
+                Ok(Interfaces::of_packets(near, "tun0", None))
+            }
+            Self::Tun => {
+                let near = format!("tun{lan}");
+                let cable = Cable::lay((router, &near), (clients, "tun0"))?;
+                Ok(Interfaces::of_packets(near, "tun0", Some(cable)))
             }
         }
     }
@@ -75,8 +103,8 @@ fn stack(namespace: &Namespace, interface: String, tags: &[Tag]) -> Result<Strin
     })
 }
 
-/// Lays a tunnel with packets of up to 1500 bytes through the veth pair.
-fn tunnel(router: &Namespace, clients: &Namespace, lan: u8) -> Result<()> {
+/// Gives the veth pair addresses, and room for packets of 1500 bytes inside a tunnel.
+fn underlay(router: &Namespace, clients: &Namespace, lan: u8) -> Result<(String, String)> {
     let (near, far) = (format!("10.76.{lan}.1"), format!("10.76.{lan}.2"));
     for (namespace, interface, address) in
         [(router, format!("lan{lan}"), &near), (clients, "eth0".to_owned(), &far)]
@@ -85,6 +113,28 @@ fn tunnel(router: &Namespace, clients: &Namespace, lan: u8) -> Result<()> {
             "addr add {address}/24 dev {interface}\nlink set {interface} mtu 1600 up\n"
         ))?;
     }
+    Ok((near, far))
+}
+
+/// Makes the two ends of a tunnel of a kind that the kernel has.
+fn kernel_tunnel(
+    kind: &str,
+    router: (&Namespace, &str),
+    clients: (&Namespace, &str),
+    lan: u8,
+) -> Result<()> {
+    let (near, far) = underlay(router.0, clients.0, lan)?;
+    for ((namespace, interface), local, remote) in [(router, &near, &far), (clients, &far, &near)] {
+        namespace.ip(&format!(
+            "link add {interface} mtu 1500 type {kind} local {local} remote {remote}\n"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Lays a tunnel with packets of up to 1500 bytes through the veth pair.
+fn wireguard_tunnel(router: &Namespace, clients: &Namespace, lan: u8) -> Result<()> {
+    let (near, far) = underlay(router, clients, lan)?;
     let hosts = Family::ALL.map(|family| lan_prefix(lan, family)).join(",");
     let near = Peer {
         namespace: router,

@@ -2,6 +2,7 @@
 //! measurement and a running agent. Everything it makes is undone on drop, also after a panic.
 
 pub mod agent;
+pub mod arrivals;
 pub mod attack;
 pub mod audit;
 pub mod bars;
@@ -36,4 +37,5 @@ pub mod table;
 pub mod tap;
 pub mod tcp;
 pub mod traffic;
+pub mod tun;
 pub mod wireguard;

@@ -13,6 +13,7 @@ use crate::lan_link::{Interfaces, LanLink};
 use crate::netns::Namespace;
 use crate::sink;
 use crate::traffic::Family;
+use crate::tun::Cable;
 
 /// How many hosts every LAN holds.
 pub const HOSTS: u8 = 4;
@@ -81,6 +82,7 @@ pub struct Router {
     router: Namespace,
     server: Namespace,
     lans: Vec<Namespace>,
+    _cables: Vec<Cable>,
     _sinks: Vec<UdpSocket>,
 }
 
@@ -106,10 +108,15 @@ impl Router {
         router.sysctl("ipv4/ip_forward", "1")?;
         router.sysctl("ipv6/conf/all/forwarding", "1")?;
         let server = server(&router)?;
-        let lans = (0..count).map(|lan| clients(&router, lan, link)).collect::<Result<Vec<_>>>()?;
+        let (mut lans, mut cables) = (Vec::new(), Vec::new());
+        for lan in 0..count {
+            let (clients, cable) = clients(&router, lan, link)?;
+            lans.push(clients);
+            cables.extend(cable);
+        }
         let ends = lans.iter().chain([&server, &router]);
         let sinks = ends.map(sink::discard).collect::<Result<Vec<_>>>()?;
-        Ok(Self { router, server, lans, _sinks: sinks })
+        Ok(Self { router, server, lans, _cables: cables, _sinks: sinks })
     }
 
     /// The namespace in which this end lives.
@@ -160,14 +167,14 @@ fn server(router: &Namespace) -> Result<Namespace> {
     Ok(server)
 }
 
-fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<Namespace> {
+fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<(Namespace, Option<Cable>)> {
     let clients = Namespace::new(&format!("lan{lan}"))?;
     prepare(&clients)?;
     let (near_mac, far_mac) =
         (format!("02:77:00:00:{lan:02x}:01"), format!("02:77:00:00:{lan:02x}:02"));
     let gateway = lan_address_v6(lan, 1);
     join(router, &format!("lan{lan}"), &near_mac, &clients, &far_mac)?;
-    let Interfaces { near, far, has_neighbours } = link.build(router, &clients, lan)?;
+    let Interfaces { near, far, has_neighbours, cable } = link.build(router, &clients, lan)?;
     let neighbour = |address: IpAddr, mac: &str, interface: &str| {
         let line = format!("neigh replace {address} lladdr {mac} dev {interface} nud permanent\n");
         if has_neighbours { line } else { String::new() }
@@ -199,7 +206,7 @@ fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<Namespace> 
     );
     router.ip(&outside)?;
     clients.ip(&inside)?;
-    Ok(clients)
+    Ok((clients, cable))
 }
 
 /// Lays a veth pair from `link` in the router to `eth0` at the far end.

@@ -21,7 +21,7 @@ pub struct Tun(#[expect(dead_code, reason = "holds the device")] File);
 impl Tun {
     /// Makes the device `name` of the hardware type `kind`, one of `ARPHRD_*`.
     pub fn new(namespace: &Namespace, name: &str, kind: u16) -> Result<Self> {
-        let file = make(namespace, name, libc::IFF_TUN | libc::IFF_NO_PI)?;
+        let file = open(namespace, name, libc::IFF_TUN | libc::IFF_NO_PI)?;
         let kind = libc::c_ulong::from(kind);
         // SAFETY: the argument is a number.
         if unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETLINK, kind) } != 0 {
@@ -32,11 +32,11 @@ impl Tun {
     }
 }
 
-/// Makes a tun or tap device.
-fn make(namespace: &Namespace, name: &str, flags: libc::c_int) -> Result<File> {
+/// Makes a tun or tap device; it vanishes when the file is closed.
+pub(crate) fn open(namespace: &Namespace, name: &str, flags: libc::c_int) -> Result<File> {
     let path = "/dev/net/tun";
-    let open = || File::options().read(true).write(true).open(path);
-    let file = namespace.run(open)?.with_context(|| format!("opening {path}"))?;
+    let open_file = || File::options().read(true).write(true).open(path);
+    let file = namespace.run(open_file)?.with_context(|| format!("opening {path}"))?;
     let mut request =
         Request { name: [0; libc::IFNAMSIZ], flags: flags as libc::c_short, rest: [0; 22] };
     request.name[..name.len()].copy_from_slice(name.as_bytes());
@@ -60,7 +60,7 @@ impl Tap {
     /// Makes the device `name`, whose driver keeps the slices of a frame as they were written.
     pub fn new(namespace: &Namespace, name: &str) -> Result<Self> {
         let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_NAPI | libc::IFF_NAPI_FRAGS;
-        make(namespace, name, flags).map(Self)
+        open(namespace, name, flags).map(Self)
     }
 
     /// Sends a frame of which only the first `linear` bytes, at least 14, are in the linear part of its
