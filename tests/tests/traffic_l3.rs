@@ -8,9 +8,9 @@ use throttle_tests::lan_link::LanLink;
 use throttle_tests::promise::{self, Precision};
 use throttle_tests::require_root;
 use throttle_tests::router::{End, Router};
-use throttle_tests::traffic::{Case, MBIT};
+use throttle_tests::traffic::{Case, Direction, MBIT};
 
-const LIMIT: u64 = 5 * MBIT;
+const LIMIT: u64 = 10 * MBIT;
 const PRECISION: Precision = Precision { window: Duration::from_secs(2), tolerance: 2.0 };
 
 #[test]
@@ -26,7 +26,8 @@ fn tcp_through_a_tun_device_reaches_its_limit() {
     require_root!();
     let router = Router::over(LanLink::Tun).unwrap();
     let lab = Lab::with(router, &["--iface", "tun0"]).unwrap();
-    for cases in [[Case::ALL[0], Case::ALL[1]], [Case::ALL[2], Case::ALL[3]]] {
-        assert_holds(|| promise::tcp(&lab, End::Server, &cases, LIMIT, 3));
+    for direction in Direction::ALL {
+        let cases = Case::of(direction);
+        assert_holds(|| promise::tcp(&lab, End::Server, &cases, LIMIT, 10));
     }
 }
