@@ -61,7 +61,7 @@ fn a_flood_that_ignores_marks_gains_nothing() {
         let cases = Case::of(direction);
         assert_holds(|| {
             let floods = cases.iter().map(flood).collect();
-            let arrivals = scenario::floods(&lab.router, floods, Duration::from_secs(3))?;
+            let arrivals = scenario::floods(&lab.router, floods, Duration::from_secs(2))?;
             let readings = cases.iter().zip(arrivals).map(|(case, arrival)| {
                 let (rate, bar) = (arrival.rate.bits_per_second, Bar::Within(2.0));
                 Reading::new(case.to_string(), rate, LIMIT as f64, "bit/s", bar)
@@ -100,7 +100,7 @@ fn transfers(lab: &Lab, direction: Direction) -> anyhow::Result<(u64, Vec<Readin
         to,
         family,
         skipped_seconds: 1,
-        seconds: 8,
+        seconds: 6,
         bits_per_second: None,
     });
     let mut sum = 0;

@@ -13,7 +13,7 @@ use throttle_tests::traffic::{Case, Direction, Family, MBIT};
 const HOST: End = End::host(0);
 const LIMIT: u64 = 2 * MBIT;
 const OFFERED: u64 = 2 * LIMIT;
-const WINDOW: Duration = Duration::from_secs(3);
+const WINDOW: Duration = Duration::from_secs(2);
 
 #[test]
 fn wireguard_peers_are_limited_on_the_wireguard_device() {
