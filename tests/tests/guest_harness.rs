@@ -10,7 +10,7 @@ use throttle_tests::router::{End, Router};
 use throttle_tests::scenario;
 use throttle_tests::traffic::{Case, MBIT};
 
-const OFFERED: u64 = 4 * MBIT;
+const OFFERED: u64 = 2 * MBIT;
 
 #[test]
 fn a_flood_through_a_wireguard_tunnel_arrives_at_the_rate_it_is_sent() {

@@ -34,12 +34,6 @@ fn hosts_behind_a_sit_tunnel_are_limited_on_it() {
     assert_limited(LanLink::Tunnel("sit mode any"), "tun0", &Case::ALL);
 }
 
-#[test]
-fn hosts_behind_a_gre_tunnel_are_limited_on_it() {
-    require_guest!();
-    assert_limited(LanLink::Tunnel("gre"), "tun0", &Case::ALL);
-}
-
 /// The tunnel's own packets arrive too: only what reaches a port is counted.
 fn assert_limited(link: LanLink<'_>, interface: &str, cases: &[Case]) {
     let lab = Lab::with(Router::over(link).unwrap(), &["--iface", interface]).unwrap();

@@ -56,6 +56,25 @@ fn floods_are_delayed_to_exactly_the_limit_and_refused_beyond_the_horizon() {
 }
 
 #[test]
+fn a_flow_gets_a_high_limit_where_fq_has_room_for_its_burst() {
+    require_guest!();
+    const HIGH: u64 = 10 * MBIT;
+    let lab = with_fq();
+    // A burst of 250 ms is 208 packets; fq takes 100 of a flow unless told otherwise.
+    let router = lab.router.namespace(End::Router);
+    set_qdisc(router, "lan0", "fq flow_limit 1000").unwrap();
+    let rate = rate_argument(HIGH);
+    lab.limit_set(&format!("{} --down {rate} --action pace", HOST.prefix(Family::V4))).unwrap();
+    assert_holds(|| {
+        let audits = audit::floods(&lab, (HOST, End::Server), &DOWN[..1], WINDOW, |flood| {
+            flood.rate(HIGH * 3 / 2)
+        })?;
+        audits[0].entry.assert_agrees();
+        Ok(vec![audits[0].reading(HIGH, 2.0)])
+    });
+}
+
+#[test]
 fn a_flood_is_delivered_evenly() {
     require_guest!();
     let lab = with_fq();

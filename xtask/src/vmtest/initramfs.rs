@@ -20,7 +20,7 @@ const INIT: &str = include_str!("init.sh");
 const PROGRAMS: [&str; 5] = ["ip", "tc", "iperf3", "wg", "ethtool"];
 
 /// What tests need of a kernel that has it as modules.
-const MODULES: [&str; 29] = [
+const MODULES: [&str; 28] = [
     "8021q",
     "act_bpf",
     "act_mirred",
@@ -32,7 +32,6 @@ const MODULES: [&str; 29] = [
     "dummy",
     "ifb",
     "ip6_tunnel",
-    "ip_gre",
     "ipip",
     "macvlan",
     "nf_tables",
