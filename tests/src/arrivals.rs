@@ -82,9 +82,9 @@ fn listen(socket: &UdpSocket, shared: &Shared) {
             Err(error) => panic!("noting arrivals: {error}"),
         };
         let parts = message.cmsgs().expect("the control messages fit");
-        let time = parts.filter_map(|part| match part {
-            ControlMessageOwned::ScmTimestampns(time) => Some(Duration::from(time)),
-            _ => None,
+        let time = parts.filter_map(|part| {
+            let ControlMessageOwned::ScmTimestampns(time) = part else { return None };
+            Some(Duration::from(time))
         });
         shared.times.lock().unwrap_or_else(PoisonError::into_inner).extend(time);
     }

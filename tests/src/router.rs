@@ -14,6 +14,7 @@ use crate::netns::Namespace;
 use crate::sink;
 use crate::traffic::Family;
 use crate::tun::Cable;
+use crate::wireguard;
 
 /// How many hosts every LAN holds.
 pub const HOSTS: u8 = 4;
@@ -206,6 +207,9 @@ fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<(Namespace,
     );
     router.ip(&outside)?;
     clients.ip(&inside)?;
+    if link == LanLink::Wireguard {
+        wireguard::greet(&clients, &far)?;
+    }
     Ok((clients, cable))
 }
 

@@ -2,11 +2,16 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::command;
 use crate::netns::Namespace;
+
+/// A handshake that is lost, as when both ends begin one at once, is tried again after 5 s.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One end of a tunnel.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,23 @@ pub fn connect(one: Peer<'_>, other: Peer<'_>) -> Result<()> {
         command::run_with_input(&mut set, own_key)?;
     }
     Ok(())
+}
+
+/// Makes a device that is up, as is the other end, shake hands with its peer: what is sent later arrives at once.
+pub fn greet(namespace: &Namespace, interface: &str) -> Result<()> {
+    let wg = |words: &str| command::run(namespace.command("wg")?.args(words.split_whitespace()));
+    let peer = wg(&format!("show {interface} peers"))?;
+    let keep_alive = |seconds: u32| {
+        wg(&format!("set {interface} peer {peer} persistent-keepalive {seconds}")).map(drop)
+    };
+    keep_alive(1)?;
+    let start = Instant::now();
+    while wg(&format!("show {interface} latest-handshakes"))?.split_whitespace().last() == Some("0")
+    {
+        ensure!(start.elapsed() < PATIENCE, "the peers of {interface} do not shake hands");
+        sleep(Duration::from_millis(50));
+    }
+    keep_alive(0)
 }
 
 fn private_key() -> Result<String> {
