@@ -10,6 +10,7 @@ mod guest_l3;
 mod guest_pace;
 mod guest_vlan;
 mod prog_actions;
+mod prog_exempt;
 mod prog_levels;
 mod prog_limits;
 mod prog_packets;

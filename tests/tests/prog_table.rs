@@ -1,18 +1,21 @@
 //! The host table under attack: how fast it fills, what those without room in it get, who leaves it.
 
 use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use throttle_agent::datapath::Options;
 use throttle_agent::policy::Limit;
 use throttle_common::abi::{Direction, Hook, Side};
 use throttle_common::units::Size;
 use throttle_common::verdict::Reason;
 use throttle_tests::packets::Frame;
-use throttle_tests::prog::{Program, Verdict, limits, sound, with_capacity};
+use throttle_tests::prog::{Program, Verdict, limits, sound, with_capacity, with_options};
 use throttle_tests::require_root;
 
 const PEER: &str = "192.0.2.7";
+const PEER6: &str = "2001:db8::7";
 
 /// Sends a packet of each of so many hosts of a /16; returns how many passed.
 fn flood(program: &mut Program, second: u8, hosts: u32) -> u64 {
@@ -152,4 +155,56 @@ fn the_fuller_the_table_the_sooner_idle_hosts_leave_and_some_never_do() {
         sleep(Duration::from_millis(2100));
         assert_eq!(expire(program), 0);
     });
+}
+
+#[test]
+fn ipv6_hosts_are_prefixes_of_the_length_that_was_asked_for() {
+    require_root!();
+    let base = 0xfd00_u128 << 112;
+    for bits in [48, 56, 96, 128] {
+        let host = |number: u128| Ipv6Addr::from(base | number << (128 - bits));
+        let options = Options { ipv6_host_prefix: bits as u8, max_hosts: 4, ..Program::options() };
+        with_options(Side::Far, options, |program| {
+            assert_eq!(program.datapath().ipv6_host_prefix(), bits as u8);
+            program.set(&limits::each("fd00::/16", limits::rated(800, 1)));
+            let sent = |from: Ipv6Addr| Frame::udp(&from.to_string(), PEER6).bytes();
+            let (up, conforms, refused) = (Direction::Up, Reason::Conforms, Reason::HostBytes);
+            for number in 1..=3 {
+                program.expect(Hook::Ingress, &sent(host(number)), up, conforms, 1000);
+                // The last address of the same host.
+                let last =
+                    Ipv6Addr::from(u128::from(host(number)) | ((1_u128 << (128 - bits)) - 1));
+                program.expect(Hook::Ingress, &sent(last), up, refused, 1000);
+                let state = program.host(&last.to_string()).expect("it was made");
+                assert_eq!(state.address, host(number));
+                assert_eq!((state.up.passed.packets, state.up.excess.packets), (1, 1));
+            }
+            let listed = |program: &mut Program| -> BTreeSet<_> {
+                let hosts = sound(program.datapath().hosts());
+                hosts.into_iter().map(|host| host.address).collect()
+            };
+            assert_eq!(listed(program), (1..=3).map(|number| host(number).into()).collect());
+            // A host with a limit of its own finds room in a full table, and no address is lost.
+            for number in 0x100..0x140 {
+                program.run(Hook::Ingress, &sent(host(number)));
+            }
+            assert_eq!(listed(program).len(), 8);
+            let own = format!("{}/{bits}", host(0x200));
+            program.set(&limits::each(&own, limits::rated(800, 1)));
+            assert!(listed(program).contains(&host(0x200).into()));
+            program.expect(Hook::Ingress, &sent(host(0x200)), up, conforms, 1000);
+            program.expect(Hook::Ingress, &sent(host(0x200)), up, refused, 1000);
+            for address in listed(program) {
+                let state = program.host(&address.to_string()).expect("it is listed");
+                assert_eq!(state.address, address);
+                assert_eq!(state.up.passed.packets, 1, "{address}");
+            }
+            if bits != 128 {
+                return;
+            }
+            program.restart();
+            assert_eq!(program.datapath().ipv6_host_prefix(), bits as u8);
+            assert_eq!(listed(program).len(), 8);
+        });
+    }
 }
