@@ -184,7 +184,7 @@ fn a_policy_that_is_refused_changes_nothing() {
                 Policy { groups: vec![twice.clone(), twice], ..Policy::default() },
                 "given twice",
             ),
-            ("more limits than there is room for", of_limits(full.collect()), "full"),
+            ("more limits than there is room for", of_limits(full.collect()), "has room for 64"),
             (
                 "a link that is not attached",
                 Policy {

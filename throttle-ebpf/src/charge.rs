@@ -168,6 +168,13 @@ fn count_group(index: u32, direction: Direction, outcome: &Outcome, wire: Wire) 
     counters::add_limit(index, direction, !is_excess, wire);
 }
 
+/// 1 when the host's level grants what its limit grants once, else 0: not in overflow buckets, where
+/// limits take turns and would grant it again and again. A number, so that the verifier follows one path.
+#[inline(always)]
+fn grants(limit: &Limit, place: &Place) -> u64 {
+    u64::from(place.has_way) | u64::from(limit.flags & Limit::SHARED)
+}
+
 /// Picks the buckets: the prefix's own where it shares them, else the host's, else overflow buckets.
 #[inline(always)]
 fn leaf<'a>(
@@ -179,15 +186,17 @@ fn leaf<'a>(
 ) -> Option<(Account<'a, Cell>, Level)> {
     if limit.has(Limit::SHARED) {
         let common = common::shared(limit.index)?;
-        return Some((common_account(limit, slot, common, direction, clock), Level::Shared));
+        let account = common_account(limit, slot, common, direction, grants(limit, place), clock);
+        return Some((account, Level::Shared));
     }
     let Some(host) = host else {
         let common = overflow(limit, slot, direction, place.number, clock)?;
-        return Some((common_account(limit, slot, common, direction, clock), Level::Overflow));
+        let account = common_account(limit, slot, common, direction, grants(limit, place), clock);
+        return Some((account, Level::Overflow));
     };
     let bucket = |flag| &host.direction(own_or_up(limit, flag, direction)).buckets;
     let account = account(limit, bucket(Limit::TOTAL_BYTES), bucket(Limit::TOTAL_PACKETS));
-    renew(&account, direction, place.novelty, clock);
+    renew(&account, direction, place.novelty, grants(limit, place), clock);
     Some((account, Level::Host))
 }
 
@@ -221,7 +230,7 @@ fn parent<'a>(
 ) -> Option<Account<'a, Cell>> {
     let common = common::shared(row)?;
     let slot = common.direction(direction).slot(bank);
-    Some(common_account(limits::get(slot)?, slot, common, direction, clock))
+    Some(common_account(limits::get(slot)?, slot, common, direction, 0, clock))
 }
 
 /// An account with buckets that many hosts are charged to. They outlive the binding of each host:
@@ -232,6 +241,7 @@ fn common_account<'a>(
     slot: u32,
     common: &'a CommonBuckets,
     direction: Direction,
+    grants: u64,
     clock: &KernelClock,
 ) -> Account<'a, Cell> {
     let own = common.direction(direction);
@@ -240,7 +250,7 @@ fn common_account<'a>(
     let (found, now) = (own.binding.load(), Binding { generation: 1, slot });
     if found != now.to_word() {
         let novelty = binding::remember(&own.binding, found, now);
-        renew(&account, direction, novelty, clock);
+        renew(&account, direction, novelty, grants, clock);
     }
     account
 }
@@ -259,7 +269,13 @@ fn account<'a>(limit: &'a Limit, bytes: &'a Buckets, packets: &'a Buckets) -> Ac
 
 /// Cuts the debt to the burst of a limit that is new to the buckets, and grants what it grants once.
 #[inline(always)]
-fn renew(account: &Account<'_, Cell>, direction: Direction, novelty: Novelty, clock: &KernelClock) {
+fn renew(
+    account: &Account<'_, Cell>,
+    direction: Direction,
+    novelty: Novelty,
+    grants: u64,
+    clock: &KernelClock,
+) {
     if novelty == Novelty::Known {
         return;
     }
@@ -270,7 +286,7 @@ fn renew(account: &Account<'_, Cell>, direction: Direction, novelty: Novelty, cl
         bucket::clamp(*bytes_tat, now, rates.bytes.burst_ticks);
         bucket::clamp(*packets_tat, now, rates.packets.burst_ticks);
     }
-    let one_time_ticks = limit.one_time_ticks[direction as usize];
+    let one_time_ticks = limit.one_time_ticks[direction as usize] * grants;
     if one_time_ticks != 0 {
         bucket::grant(*bytes_tat, now, one_time_ticks);
     }

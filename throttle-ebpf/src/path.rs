@@ -60,10 +60,17 @@ fn limit(
     }
     let way = match hosts::find(config, address) {
         Some(way) => way,
-        None if limits::slot(&address, policy.bank) == Binding::NO_LIMIT => {
-            return no_limit(seen, link, policy);
+        None => {
+            let slot = limits::slot(&address, policy.bank);
+            if slot == Binding::NO_LIMIT {
+                return no_limit(seen, link, policy);
+            }
+            // An exempt host needs no state, and would take the room of others.
+            if limits::get(slot).is_some_and(|limit| limit.has(Limit::PASS)) {
+                return Reason::ExemptPrefix;
+            }
+            hosts::make(address)
         }
-        None => hosts::make(address),
     };
     let host = hosts::in_way(way);
     let bound = match host {

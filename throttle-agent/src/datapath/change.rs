@@ -153,7 +153,7 @@ impl Datapath {
     }
 
     /// Takes their rows from links that are no longer limited: others are about to get them.
-    fn forget_rows_of_unlimited_links(&mut self, bank: u32) -> Result<()> {
+    pub(super) fn forget_rows_of_unlimited_links(&mut self, bank: u32) -> Result<()> {
         for link in self.links.iter().copied().collect::<Vec<_>>() {
             if self.limits.link(link.ifindex).is_none() {
                 let overhead = link.overhead(bank) as u16;

@@ -18,6 +18,9 @@ const BPF_F_MMAPABLE: u32 = 1 << 10;
 /// Slots per limit: a change fills a second slot before it frees the first.
 const SLOTS_PER_LIMIT: u32 = 2;
 
+/// Rows per limit: a policy is filled in beside one that has as many limits and none in common.
+pub(super) const ROWS_PER_LIMIT: u32 = 2;
+
 /// How many entries a map has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entries {
@@ -60,10 +63,11 @@ pub(super) const MAPS: [MapLayout; 12] = [
     array::<Host>("HOSTS", Entries::HostSets(host_table::WAYS)).with_flags(BPF_F_MMAPABLE),
     array::<HostName>("HOST_NAMES", Entries::HostNames).with_flags(BPF_F_MMAPABLE),
     array::<Budget>("BUDGET", Entries::Fixed(1)).with_flags(BPF_F_MMAPABLE),
-    array::<CommonBuckets>("SHARED", Entries::PerLimit(1, 1)).with_flags(BPF_F_MMAPABLE),
+    array::<CommonBuckets>("SHARED", Entries::PerLimit(ROWS_PER_LIMIT, 1))
+        .with_flags(BPF_F_MMAPABLE),
     array::<CommonBuckets>("OVERFLOW", Entries::Fixed(OVERFLOW_BUCKETS)),
     array::<Tally>("REASONS", Entries::Fixed(REASON_ENTRIES)).per_cpu(),
-    array::<LimitUse>("LIMIT_USE", Entries::PerLimit(2, 2)).per_cpu(),
+    array::<LimitUse>("LIMIT_USE", Entries::PerLimit(2 * ROWS_PER_LIMIT, 2)).per_cpu(),
 ];
 
 const fn array<V>(name: &'static str, entries: Entries) -> MapLayout {

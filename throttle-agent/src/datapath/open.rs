@@ -62,6 +62,7 @@ impl Datapath {
         let hook = options.hook;
         let mut datapath = Self { ebpf, config, links, limits, hosts, counters, hook, adopted };
         datapath.forget_limits_of_lost_links();
+        datapath.forget_rows_of_unlimited_links(policy.bank)?;
         datapath.check_pacing()?;
         Ok(datapath)
     }

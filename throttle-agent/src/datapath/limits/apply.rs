@@ -42,6 +42,8 @@ impl LimitTable {
         bank: u32,
         counters: &mut CounterTable,
     ) -> Result<Next> {
+        let limited = links.values().filter(|limit| limits_anything(limit)).count();
+        self.check_room("a policy", limits.len() + groups.len() + limited)?;
         self.prefixes.empty_other_bank()?;
         let mut next = Next {
             limits: BTreeMap::new(),

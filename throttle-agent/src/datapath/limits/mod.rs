@@ -20,7 +20,7 @@ use self::prefixes::Prefixes;
 pub(super) use self::rows::Rows;
 use super::{codec, counters::CounterTable, state::Change};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Match},
 };
 
@@ -155,6 +155,7 @@ impl LimitTable {
         let group = self.group_row(limit.group.as_ref())?;
         let mut encoded = codec::encode(limit, group)?;
         let what = format!("the limit for {key}");
+        self.check_room(&what, self.count() + usize::from(old.is_none()))?;
         let slot = self.place(&what, &mut encoded, old.map(|(_, index)| index), counters)?;
         if let Err(error) = self.prefixes.insert(&key, bank, slot) {
             let new = old.is_none().then_some(encoded.index);
@@ -197,6 +198,7 @@ impl LimitTable {
         let old = known.map(|known| (known.slot, known.index));
         let mut encoded = codec::encode_group(group)?;
         let what = format!("group {}", group.name);
+        self.check_room(&what, self.count() + usize::from(old.is_none()))?;
         let slot = self.place(&what, &mut encoded, old.map(|(_, index)| index), counters)?;
         self.rows.point(encoded.index, bank, slot);
         self.groups.insert(group.name.clone(), Entry::new(group.clone(), &encoded, slot));
@@ -242,6 +244,7 @@ impl LimitTable {
         }
         let mut encoded = codec::encode_link(limit)?;
         let index = old.map(|(_, index)| index);
+        self.check_room("the limit of a link", self.count() + usize::from(old.is_none()))?;
         let slot = self.place("the limit of a link", &mut encoded, index, counters)?;
         self.rows.point(encoded.index, bank, slot);
         self.links.insert(ifindex, Entry::new(limit.clone(), &encoded, slot));
@@ -274,6 +277,24 @@ impl LimitTable {
         let Some(name) = name else { return Ok(abi::Limit::NO_ROW) };
         let group = self.groups.get(name).ok_or_else(|| name.unknown())?;
         Ok(group.index)
+    }
+
+    /// Refuses what is new once the tables hold all that they were made for.
+    fn check_room(&self, what: &str, count: usize) -> Result<()> {
+        let capacity = self.capacity();
+        if count <= capacity {
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "setting {what}: the table has room for {capacity} limits, groups and limited links, and \
+             these would be {count}"
+        ))
+        .hint("delete a limit, or `detach --all` and run with a larger `--max-limits`"))
+    }
+
+    /// How many limits, groups and limited links there are.
+    fn count(&self) -> usize {
+        self.limits.len() + self.groups.len() + self.links.len()
     }
 
     /// Writes a limit into a free slot, under the index that it had or under a new one.

@@ -10,7 +10,7 @@ use throttle_common::{
 
 use super::pool::{Pool, REST};
 use crate::{
-    datapath::{counters::CounterTable, mapped::Mapped},
+    datapath::{counters::CounterTable, layout::ROWS_PER_LIMIT, mapped::Mapped},
     error::{Error, Result},
 };
 
@@ -58,7 +58,7 @@ impl Rows {
 
     /// How many limits of prefixes, groups and links there can be.
     pub(super) fn capacity(&self) -> usize {
-        self.common.len() - 1
+        (self.common.len() - 1) / ROWS_PER_LIMIT as usize
     }
 
     /// Every row that a limit may have.
@@ -88,10 +88,8 @@ impl Rows {
 
     /// A row whose counters and buckets are as new.
     pub(super) fn take_index(&mut self, what: &str, counters: &mut CounterTable) -> Result<u32> {
-        let capacity = self.capacity();
         let index = self.indices.take().ok_or_else(|| {
-            Error::failed(format!("setting {what}: the table holds {capacity} limits and is full"))
-                .hint("delete a limit, or `detach --all` and run with a larger `--max-limits`")
+            Error::failed(format!("setting {what}: no row is free in map SHARED"))
         })?;
         if let Some(common) = self.common(index) {
             common
