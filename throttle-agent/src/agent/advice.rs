@@ -53,7 +53,7 @@ fn not_ready(link: &LinkStatus) -> Option<String> {
     let name = link.interface.as_deref().filter(|_| link.pace_ready == Some(false))?;
     Some(format!(
         "{name} cannot delay packets, which a limit with action pace needs: run \
-         `tc qdisc replace dev {name} root fq`; with several queues use mq and put fq under each"
+         `tc qdisc replace dev {name} root fq flow_limit 1000`; with several queues use mq and put fq under each"
     ))
 }
 
@@ -136,7 +136,11 @@ mod tests {
         ];
         let warnings = status_warnings(&Telemetry::default(), HostsView::default(), &links);
         assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].contains("`tc qdisc replace dev eth1 root fq`"), "{}", warnings[0]);
+        assert!(
+            warnings[0].contains("`tc qdisc replace dev eth1 root fq flow_limit 1000`"),
+            "{}",
+            warnings[0]
+        );
         assert!(warnings[0].contains("mq"));
     }
 }
