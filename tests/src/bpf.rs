@@ -14,6 +14,7 @@ const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_PROG_TEST_RUN: libc::c_int = 10;
 const LOG_BYTES: usize = 1 << 16;
 
 /// A kind of program, by its number in `enum bpf_prog_type`.
@@ -177,6 +178,40 @@ struct ElementAttr {
     key: u64,
     value: u64,
     flags: u64,
+}
+
+/// `BPF_PROG_TEST_RUN` of `union bpf_attr`.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct TestRunAttr {
+    pub(crate) prog_fd: u32,
+    pub(crate) retval: u32,
+    pub(crate) data_size_in: u32,
+    pub(crate) data_size_out: u32,
+    pub(crate) data_in: u64,
+    pub(crate) data_out: u64,
+    pub(crate) repeat: u32,
+    pub(crate) duration_ns: u32,
+    pub(crate) ctx_size_in: u32,
+    pub(crate) ctx_size_out: u32,
+    pub(crate) ctx_in: u64,
+    pub(crate) ctx_out: u64,
+    pub(crate) flags: u32,
+    pub(crate) cpu: u32,
+    pub(crate) batch_size: u32,
+    pub(crate) padding: u32,
+}
+
+impl TestRunAttr {
+    /// Runs the program.
+    ///
+    /// # Safety
+    ///
+    /// What `data_in` points to has the length that is given.
+    pub(crate) unsafe fn run(&mut self) -> io::Result<i32> {
+        // SAFETY: the caller vouches for the only pointer there is.
+        unsafe { bpf(BPF_PROG_TEST_RUN, self) }
+    }
 }
 
 /// Makes one call that returns a new descriptor.

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::bpf::{NEXT, ProgramType, bpf, instruction, load, load_map, program_array};
-
-const BPF_PROG_TEST_RUN: libc::c_int = 10;
+use crate::bpf::{NEXT, ProgramType, TestRunAttr, instruction, load, load_map, program_array};
 
 const TAIL_CALL: i32 = 12;
 const GET_PRANDOM_U32: i32 = 7;
@@ -88,31 +86,13 @@ impl Shim {
     pub fn run(&self, frame: &[u8], times: u32) -> Result<(i32, Duration)> {
         let mut attr = TestRunAttr {
             prog_fd: self.program.as_raw_fd() as u32,
-            retval: 0,
             data_size_in: frame.len() as u32,
-            data_size_out: 0,
             data_in: frame.as_ptr() as u64,
-            data_out: 0,
             repeat: times,
-            duration_ns: 0,
-            rest: [0; 5],
+            ..TestRunAttr::default()
         };
         // SAFETY: the frame outlives the call and has the length that is given.
-        unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }.context("running the shim")?;
+        unsafe { attr.run() }.context("running the shim")?;
         Ok((attr.retval as i32, Duration::from_nanos(attr.duration_ns.into())))
     }
-}
-
-/// `BPF_PROG_TEST_RUN` of `union bpf_attr`.
-#[repr(C)]
-struct TestRunAttr {
-    prog_fd: u32,
-    retval: u32,
-    data_size_in: u32,
-    data_size_out: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    duration_ns: u32,
-    rest: [u64; 5],
 }

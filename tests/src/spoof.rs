@@ -18,7 +18,7 @@ use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns};
 use nix::time::{ClockId, clock_gettime};
 
-use crate::bpf::{Instruction, MapType, ProgramType, bpf, instruction, load, map};
+use crate::bpf::{Instruction, MapType, ProgramType, TestRunAttr, instruction, load, map};
 use crate::flood::pin_to;
 use crate::packets::Frame;
 use crate::router::{End, Router};
@@ -36,7 +36,6 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// Frames made in one call of the kernel: some tens of milliseconds.
 const FRAMES_PER_CALL: u32 = 1 << 16;
 
-const BPF_PROG_TEST_RUN: libc::c_int = 10;
 const LIVE_FRAMES: u32 = 1 << 1;
 const REDIRECT: i32 = 23;
 const PSEUDO_MAP_VALUE: u8 = 2;
@@ -139,34 +138,12 @@ fn send(program: &OwnedFd, frame: &[u8], shared: &Shared) -> Result<()> {
             ..TestRunAttr::default()
         };
         // SAFETY: the frame outlives the call and has the length that is given.
-        unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }.context("running the flood")?;
+        unsafe { attr.run() }.context("running the flood")?;
         shared.packets.fetch_add(FRAMES_PER_CALL.into(), Ordering::Relaxed);
         let cpu = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
         shared.cpu_ns.store(cpu.as_nanos() as u64, Ordering::Relaxed);
     }
     Ok(())
-}
-
-/// `BPF_PROG_TEST_RUN` of `union bpf_attr`.
-#[repr(C)]
-#[derive(Default)]
-struct TestRunAttr {
-    prog_fd: u32,
-    retval: u32,
-    data_size_in: u32,
-    data_size_out: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    duration_ns: u32,
-    ctx_size_in: u32,
-    ctx_size_out: u32,
-    ctx_in: u64,
-    ctx_out: u64,
-    flags: u32,
-    cpu: u32,
-    batch_size: u32,
-    padding: u32,
 }
 
 /// The frame of the first source, with a length that is a multiple of four.

@@ -41,7 +41,9 @@ impl Datapath {
         if change != Change::Unchanged {
             self.make_room(std::slice::from_ref(limit));
             self.switch(bank);
-            self.check_pacing()?;
+            if limit.action.paces() {
+                self.check_pacing()?;
+            }
         }
         Ok(change)
     }

@@ -62,7 +62,7 @@ pub(super) const MAPS: [MapLayout; 12] = [
     array::<HostSet>("HOST_SETS", Entries::HostSets(1)).with_flags(BPF_F_MMAPABLE),
     array::<Host>("HOSTS", Entries::HostSets(host_table::WAYS)).with_flags(BPF_F_MMAPABLE),
     array::<HostName>("HOST_NAMES", Entries::HostNames).with_flags(BPF_F_MMAPABLE),
-    array::<Budget>("BUDGET", Entries::Fixed(1)).with_flags(BPF_F_MMAPABLE),
+    array::<Budget>("BUDGET", Entries::Fixed(1)),
     array::<CommonBuckets>("SHARED", Entries::PerLimit(ROWS_PER_LIMIT, 1))
         .with_flags(BPF_F_MMAPABLE),
     array::<CommonBuckets>("OVERFLOW", Entries::Fixed(OVERFLOW_BUCKETS)),

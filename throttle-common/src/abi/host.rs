@@ -90,16 +90,12 @@ pub struct HostName {
 }
 
 /// What keeps a flood from filling the host table at once. Map `BUDGET`: array of one; changed by the
-/// program, read by the agent.
+/// program.
 #[repr(C)]
 pub struct Budget {
     /// Theoretical arrival time of the bucket of hosts that traffic makes, in ticks.
     pub tat: Cell,
-    /// Packets of new hosts that found the budget spent.
-    pub spent: Cell,
-    /// Packets of new hosts that found no room in the table.
-    pub crowded_out: Cell,
-    reserved: [u64; 5],
+    reserved: [u64; 7],
 }
 
 /// Buckets that many hosts are charged to. Maps `SHARED`: array by [`Limit::index`](super::Limit), and
@@ -169,16 +165,6 @@ pub struct Binding {
 impl Binding {
     /// In place of a slot: no limit holds the host.
     pub const NO_LIMIT: u32 = u32::MAX;
-
-    /// A slot, or the fact that there is none, looked up under `generation`.
-    #[inline(always)]
-    #[must_use]
-    pub const fn new(generation: u32, slot: Option<u32>) -> Self {
-        match slot {
-            Some(slot) => Self { generation, slot },
-            None => Self { generation, slot: Self::NO_LIMIT },
-        }
-    }
 
     /// The slot, or `None` when no limit holds the host.
     #[inline(always)]

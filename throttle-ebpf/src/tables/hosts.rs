@@ -25,7 +25,7 @@ static HOSTS: Array<Host> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 static HOST_NAMES: Array<HostName> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
-static BUDGET: Array<Budget> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static BUDGET: Array<Budget> = Array::with_max_entries(1, 0);
 
 struct KernelSets;
 
@@ -67,12 +67,10 @@ extern "C" fn throttle_make_host(high: u64, low: u64) -> u32 {
     let address = Address::from_words(high, low);
     let (Some(config), Some(budget)) = (config::get(), BUDGET.get(0)) else { return NO_WAY };
     if !affords(config, budget) {
-        budget.spent.add(1);
         return NO_WAY;
     }
     let tag = host_table::tag(address, config.hash_seed);
     let Some(way) = host_table::make(&KernelSets, choices(config, tag), tag) else {
-        budget.crowded_out.add(1);
         return NO_WAY;
     };
     if let Some(name) = HOST_NAMES.get(way) {
