@@ -219,7 +219,7 @@ fn program(
 fn source_v4(frame: &[u8]) -> Vec<Instruction> {
     let network = i32::from_be_bytes([frame[26], frame[27], frame[28], frame[29]]);
     let mut header = frame[LAYER3..LAYER3 + 20].to_vec();
-    header[12..16].fill(0);
+    header[10..16].fill(0);
     let rest = i32::from(fold(sum(&header)));
     let fold = [
         instruction(0xbf, 3, 5, 0, 0),      // r3 = r5

@@ -245,6 +245,14 @@ impl Attack {
             reading("sources", findings.distinct, self.least_sources.into(), "", least),
             reading("passed by the program", passed, bound, "packet", most),
             reading("arrived at the server", findings.arrived, bound, "packet", most),
+            // The server's backlog may lose some.
+            reading(
+                "arrived of those passed",
+                findings.arrived,
+                passed as f64,
+                "packet",
+                Bar::AtLeast(90.0),
+            ),
             reading("hosts in the table", findings.tracked, *capacity as f64, "", most),
             reading("overflowed in stats", findings.overflowed, overflowed, "packet", least),
             reading("maps", peak.map_bytes, map_bytes, "B", most),

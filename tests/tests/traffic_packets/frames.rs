@@ -73,14 +73,6 @@ fn udp_frame(source: End, destination: End, family: Family, to: [u8; 6]) -> Vec<
     let udp = 14 + family.header_bytes() as usize;
     frame[udp..udp + 2].copy_from_slice(&DISCARD_PORT.to_be_bytes());
     frame[udp + 2..udp + 4].copy_from_slice(&DISCARD_PORT.to_be_bytes());
-    if family == Family::V4 {
-        let words =
-            frame[14..34].chunks_exact(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1]));
-        let sum: u32 = words.sum();
-        let folded = (sum & 0xffff) + (sum >> 16);
-        let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
-        frame[24..26].copy_from_slice(&checksum.to_be_bytes());
-    }
     frame
 }
 
