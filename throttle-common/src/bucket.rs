@@ -9,14 +9,25 @@
 //! A word below zero, as a signed number, is a credit: what is left of a burst that is granted once.
 //! It is used up before the bucket starts to count.
 
+mod account;
+mod advance;
 mod levels;
 
-pub use levels::{Account, Debts, Excess, Levels, Load, Outcome, Refused, admit, admit_alone};
+pub use account::{Account, Debts};
+pub use advance::{ADVANCES, Advances, advance_index};
+pub use levels::{Excess, Levels, Load, Outcome, Refused, admit, admit_alone};
 
 use crate::{cell::AtomicWord, rate::Rate};
 
 /// Reads the time, in ticks of one monotonic clock.
 pub trait Clock {
+    /// The same number, of which the kernel's verifier no longer knows how it came about: it then follows
+    /// one path for all numbers, rather than one for each.
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        number
+    }
+
     /// The time at the last timer interrupt: cheap, and never ahead of [`precise`](Self::precise).
     fn coarse(&self) -> u64;
 
@@ -31,63 +42,6 @@ pub enum Kind {
     Bytes,
     /// Wire packets.
     Packets,
-}
-
-/// One packet's request to one bucket.
-struct Ask<'a, C> {
-    /// The bucket's theoretical arrival time, in ticks.
-    tat: &'a C,
-    /// What the bucket is held to; not limited means that it is neither checked nor charged.
-    rate: &'a Rate,
-    /// What the packet costs, in ticks.
-    cost: u64,
-}
-
-/// Whether a packet conforms at `now`, nothing being charged.
-#[inline(always)]
-fn conforms<C: AtomicWord>(tat: &C, rate: &Rate, now: u64) -> bool {
-    !rate.is_limited() || debt(tat.load(), now) <= rate.burst_ticks
-}
-
-impl<C: AtomicWord> Ask<'_, C> {
-    /// Charges the packet if it still conforms, and notes the debt that it found.
-    ///
-    /// A packet that lost an exchange is checked against what it found, and then added. Whoever wins
-    /// one leaves an arrival time that is not in the past, so the addition loses nothing; others may
-    /// charge before it, each a packet at most.
-    #[inline(always)]
-    fn charge(&self, now: u64, debt: &mut u64) -> bool {
-        if !self.rate.is_limited() {
-            return true;
-        }
-        let tat = self.tat.load();
-        *debt = self::debt(tat, now);
-        if *debt > self.rate.burst_ticks {
-            return false;
-        }
-        if let Err(found) = self.tat.compare_exchange(tat, charged(tat, now, self.cost)) {
-            *debt = self::debt(found, now);
-            if *debt > self.rate.burst_ticks {
-                return false;
-            }
-            // A word that is idle or a credit is no time in the future: what is added to it would
-            // be lost, or pass as credit.
-            if *debt != 0
-                || self.tat.compare_exchange(found, charged(found, now, self.cost)).is_err()
-            {
-                self.tat.add(self.cost);
-            }
-        }
-        true
-    }
-
-    /// Takes a charge back.
-    #[inline(always)]
-    fn refund(&self) {
-        if self.rate.is_limited() {
-            self.tat.add(self.cost.wrapping_neg());
-        }
-    }
 }
 
 /// The arrival time after a charge: credit is used first, what it does not cover becomes debt.

@@ -16,6 +16,9 @@ pub const MAX_UNITS: u32 = (1 << 24) - 1;
 /// The longest burst, in ticks: a bit over two years.
 pub const MAX_BURST_TICKS: u64 = 1 << 60;
 
+/// One part in 64: few packets of a default burst meet at its bucket, and few of it lie idle.
+const ADVANCE_SHIFT: u32 = 6;
+
 const MULT_LIMIT: u128 = 1 << 39;
 const MAX_SHIFT: u32 = 40;
 
@@ -36,8 +39,9 @@ pub struct Rate {
     pub ce_ticks: u64,
     /// Binary digits of `mult` behind the point.
     pub shift: u32,
-    /// Keeps the layout free of implicit padding.
-    pub reserved: u32,
+    /// Of the burst, what a processor is charged for in advance at once: one part in two to the power of
+    /// this.
+    pub advance_shift: u32,
 }
 
 const _: () = assert!(size_of::<Rate>() == 32 && align_of::<Rate>() == 8);
@@ -45,7 +49,7 @@ const _: () = assert!(size_of::<Rate>() == 32 && align_of::<Rate>() == 8);
 impl Rate {
     /// Nothing is limited.
     pub const UNLIMITED: Self =
-        Self { mult: 0, burst_ticks: 0, ce_ticks: u64::MAX, shift: 0, reserved: 0 };
+        Self { mult: 0, burst_ticks: 0, ce_ticks: u64::MAX, shift: 0, advance_shift: 0 };
 
     /// A rate in bits per second that charges bytes.
     ///
@@ -83,6 +87,12 @@ impl Rate {
         Self { ce_ticks, ..self }
     }
 
+    /// The same rate, with one part of the burst in two to the power of `shift` taken in advance.
+    #[must_use]
+    pub const fn advancing(self, shift: u32) -> Self {
+        Self { advance_shift: shift, ..self }
+    }
+
     /// The same rate with another burst; `None` when it lasts more than [`MAX_BURST_TICKS`].
     #[must_use]
     pub fn with_burst_units(self, units: u64) -> Option<Self> {
@@ -105,7 +115,7 @@ impl Rate {
             burst_ticks: u64::try_from(burst).ok().filter(|&ticks| ticks <= MAX_BURST_TICKS)?,
             ce_ticks: u64::MAX,
             shift,
-            reserved: 0,
+            advance_shift: ADVANCE_SHIFT,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::{
     binding::{self, Novelty},
     clock::KernelClock,
     seen::Seen,
-    tables::{common, counters, hosts, limits},
+    tables::{advances, common, counters, hosts, limits},
     treat::treat,
 };
 
@@ -112,9 +112,9 @@ extern "C" fn throttle_charge_link(seen: *const Seen, row: u32, bank: u32) -> u3
 
 #[inline(always)]
 fn link_alone(row: u32, direction: Direction, bank: u32, wire: Wire) -> Option<Reason> {
-    let clock = KernelClock::read();
+    let clock = KernelClock::read(0);
     let link = parent(row, direction, bank, &clock)?;
-    let phase = link.bytes_tat.load() ^ link.packets_tat.load();
+    let phase = link.phase();
     let outcome = bucket::admit_alone(&clock, &link, Load { direction, wire, phase });
     Some(match outcome.refused {
         Some(Refused::HostPackets) => Reason::LinkPackets,
@@ -132,10 +132,11 @@ fn admit(seen: &Seen, slot: u32, row: u32, place: &Place) -> Option<Verdict> {
     let (direction, wire) = (seen.direction(), seen.wire());
     let limit = limits::get(slot)?;
     let host = if place.has_way { Some(hosts::in_way(place.number)?) } else { None };
-    let clock = KernelClock::read();
+    let clock = KernelClock::read(limit.zero);
     let (account, level) = leaf((limit, slot), direction, place, host, &clock)?;
-    let phase = account.bytes_tat.load() ^ account.packets_tat.load();
-    let load = Load { direction, wire, phase };
+    // A host that is not limited itself has words that stand still.
+    let sent = host.map_or(0, |host| host.direction(direction).passed_packets.load());
+    let load = Load { direction, wire, phase: account.phase() ^ sent };
     let has_parents = limit.group | row != Limit::NO_ROW;
     let outcome = if has_parents {
         let group = parent(limit.group, direction, place.bank, &clock)?;
@@ -230,7 +231,8 @@ fn parent<'a>(
 ) -> Option<Account<'a, Cell>> {
     let common = common::shared(row)?;
     let slot = common.direction(direction).slot(bank);
-    Some(common_account(limits::get(slot)?, slot, common, direction, 0, clock))
+    let account = common_account(limits::get(slot)?, slot, common, direction, 0, clock);
+    Some(account.in_advance(advances::of(row, direction, slot)?))
 }
 
 /// An account with buckets that many hosts are charged to. They outlive the binding of each host:
@@ -264,7 +266,7 @@ fn own_or_up(limit: &Limit, flag: u32, direction: Direction) -> Direction {
 
 #[inline(always)]
 fn account<'a>(limit: &'a Limit, bytes: &'a Buckets, packets: &'a Buckets) -> Account<'a, Cell> {
-    Account { limit, bytes_tat: &bytes.bytes_tat, packets_tat: &packets.packets_tat }
+    Account::new(limit, &bytes.bytes_tat, &packets.packets_tat)
 }
 
 /// Cuts the debt to the burst of a limit that is new to the buckets, and grants what it grants once.
@@ -279,7 +281,7 @@ fn renew(
     if novelty == Novelty::Known {
         return;
     }
-    let Account { limit, bytes_tat, packets_tat } = account;
+    let Account { limit, bytes_tat, packets_tat, .. } = account;
     let rates = &limit.rates[direction as usize];
     let now = clock.precise();
     if novelty == Novelty::Successor {

@@ -6,14 +6,15 @@ use throttle_common::{bucket::Clock, rate::TICKS_PER_NS};
 /// CLOCK_MONOTONIC, as read by helpers.
 pub(crate) struct KernelClock {
     coarse_ns: u64,
+    zero: u64,
 }
 
 impl KernelClock {
-    /// Reads the coarse clock, once per packet.
+    /// Reads the coarse clock, once per packet. `zero` is 0, which the verifier must not know.
     #[inline(always)]
-    pub(crate) fn read() -> Self {
+    pub(crate) fn read(zero: u64) -> Self {
         // SAFETY: the helper takes no arguments and is open to every classifier.
-        Self { coarse_ns: unsafe { bpf_ktime_get_coarse_ns() } }
+        Self { coarse_ns: unsafe { bpf_ktime_get_coarse_ns() }, zero }
     }
 
     /// The coarse time, in nanoseconds.
@@ -24,6 +25,11 @@ impl KernelClock {
 }
 
 impl Clock for KernelClock {
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        number.wrapping_add(self.zero)
+    }
+
     #[inline(always)]
     fn coarse(&self) -> u64 {
         self.coarse_ns * TICKS_PER_NS

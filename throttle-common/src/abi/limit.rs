@@ -87,8 +87,8 @@ pub struct Limit {
     pub one_time_ticks: [u64; 2],
     /// The prefix, in the IPv4-mapped form.
     pub prefix: Address,
-    /// Keeps the rates of a direction in one cache line.
-    pub reserved: u64,
+    /// Always 0, which the verifier cannot know.
+    pub zero: u64,
     /// Per [`Direction`](super::Direction), the rates on bytes and on packets.
     pub rates: [LimitRates; 2],
     /// The rates and bursts that were asked for, per [`Direction`](super::Direction); for the agent

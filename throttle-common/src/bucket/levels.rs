@@ -1,23 +1,8 @@
 //! One packet against the buckets of every level: checked read-only first, then charged from the
 //! leaf to the root, all or nothing.
 
-use super::{Ask, Clock, Kind};
-use crate::{
-    abi::{Direction, Limit, LimitRates},
-    cell::AtomicWord,
-    packet::Wire,
-    rate::Rate,
-};
-
-/// The buckets of one level, and the limit that they are held to.
-pub struct Account<'a, C> {
-    /// The limit.
-    pub limit: &'a Limit,
-    /// Theoretical arrival time of the byte bucket.
-    pub bytes_tat: &'a C,
-    /// Theoretical arrival time of the packet bucket.
-    pub packets_tat: &'a C,
-}
+use super::{Account, Clock, Debts, Kind};
+use crate::{abi::Direction, cell::AtomicWord, packet::Wire};
 
 /// The accounts of every level that a packet crosses.
 ///
@@ -73,6 +58,11 @@ impl Excess {
     const fn and(self, level: Self) -> Self {
         Self(self.0 | level.0)
     }
+
+    #[inline(always)]
+    fn forgotten(self, clock: &impl Clock) -> Self {
+        Self(clock.forget(self.0.into()) as u32)
+    }
 }
 
 /// What became of a packet. Every field has a value in every case: the verifier refuses to move what
@@ -95,38 +85,25 @@ impl Outcome {
         let (excess, debts) = (Excess(0), Debts { bytes: 0, packets: 0 });
         Self { refused: Some(by), excess, debts, now: 0 }
     }
-}
 
-/// The debts of both buckets of a level, in ticks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Debts {
-    /// That of the byte bucket.
-    pub bytes: u64,
-    /// That of the packet bucket.
-    pub packets: u64,
-}
-
-impl Debts {
-    /// The longer one.
     #[inline(always)]
-    #[must_use]
-    pub const fn longer(&self) -> u64 {
-        if self.bytes > self.packets { self.bytes } else { self.packets }
-    }
-
-    /// Whether one is beyond the mark of its rate.
-    #[inline(always)]
-    #[must_use]
-    pub const fn are_beyond_mark(&self, bytes: &Rate, packets: &Rate) -> bool {
-        self.bytes > bytes.ce_ticks || self.packets > packets.ce_ticks
+    fn forgotten(self, clock: &impl Clock) -> Self {
+        let number = self.refused.map_or(0, |by| by as u64);
+        let refused = Refused::from_number(clock.forget(number));
+        let debts = Debts {
+            bytes: clock.forget(self.debts.bytes),
+            packets: clock.forget(self.debts.packets),
+        };
+        Self { refused, excess: self.excess.forgotten(clock), debts, ..self }
     }
 }
 
 /// A bucket that had no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
 pub enum Refused {
     /// The byte bucket of the host's level.
-    HostBytes,
+    HostBytes = 1,
     /// The packet bucket of the host's level.
     HostPackets,
     /// The group's byte bucket.
@@ -140,6 +117,20 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// The bucket of a number; `None` for 0.
+    #[inline(always)]
+    const fn from_number(number: u64) -> Option<Self> {
+        Some(match number {
+            1 => Self::HostBytes,
+            2 => Self::HostPackets,
+            3 => Self::GroupBytes,
+            4 => Self::GroupPackets,
+            5 => Self::LinkBytes,
+            6 => Self::LinkPackets,
+            _ => return None,
+        })
+    }
+
     #[inline(always)]
     const fn host(kind: Kind) -> Self {
         match kind {
@@ -173,14 +164,14 @@ impl Refused {
 #[inline(always)]
 pub fn admit<C: AtomicWord>(clock: &impl Clock, levels: &Levels<'_, C>, load: Load) -> Outcome {
     let (mut now, mut excess) = (clock.coarse(), Excess::default());
-    if !levels.fits(now, load.direction) {
+    if !levels.fits(now, load) {
         now = clock.precise();
-        match levels.examine(now, load.direction) {
+        match levels.examine(now, load) {
             Ok(found) => excess = found,
             Err(by) => return Outcome::refused(by),
         }
     }
-    levels.charge(now, load, excess)
+    levels.charge(clock, now, load, excess).forgotten(clock)
 }
 
 /// As [`admit`], for a packet that crosses no level but the host's.
@@ -191,45 +182,46 @@ pub fn admit_alone<C: AtomicWord>(
     load: Load,
 ) -> Outcome {
     let mut now = clock.coarse();
-    if host.check(now, load.direction).is_err() {
+    if host.check(now, load).is_err() {
         now = clock.precise();
-        if let Err(kind) = host.check(now, load.direction) {
-            return host.lacks_room(kind, now);
+        if let Err(kind) = host.check(now, load) {
+            return lacks_room(host, kind, now);
         }
     }
     let mut debts = Debts::default();
-    match host.charge(now, load, &mut debts) {
+    let outcome = match host.charge(now, load, &mut debts) {
         Ok(()) => Outcome { refused: None, excess: Excess::default(), debts, now },
-        Err(kind) => host.lacks_room(kind, now),
-    }
+        Err(kind) => lacks_room(host, kind, now),
+    };
+    outcome.forgotten(clock)
 }
 
 impl<C: AtomicWord> Levels<'_, C> {
     /// Whether every level has room.
     #[inline(always)]
-    fn fits(&self, now: u64, direction: Direction) -> bool {
-        self.host.check(now, direction).is_ok()
-            && self.group.check(now, direction).is_ok()
-            && self.link.check(now, direction).is_ok()
+    fn fits(&self, now: u64, load: Load) -> bool {
+        self.host.check(now, load).is_ok()
+            && self.group.check(now, load).is_ok()
+            && self.link.check(now, load).is_ok()
     }
 
     /// Looks which levels have no room.
     #[inline(always)]
-    fn examine(&self, now: u64, direction: Direction) -> Result<Excess, Refused> {
+    fn examine(&self, now: u64, load: Load) -> Result<Excess, Refused> {
         let mut excess = Excess::default();
-        if let Err(kind) = self.host.check(now, direction) {
+        if let Err(kind) = self.host.check(now, load) {
             if !self.host.limit.lets_excess_pass() {
                 return Err(Refused::host(kind));
             }
             excess = excess.and(Excess::HOST);
         }
-        if let Err(kind) = self.group.check(now, direction) {
+        if let Err(kind) = self.group.check(now, load) {
             if !self.group.limit.lets_excess_pass() {
                 return Err(Refused::group(kind));
             }
             excess = excess.and(Excess::GROUP);
         }
-        if let Err(kind) = self.link.check(now, direction) {
+        if let Err(kind) = self.link.check(now, load) {
             if !self.link.limit.lets_excess_pass() {
                 return Err(Refused::link(kind));
             }
@@ -241,34 +233,27 @@ impl<C: AtomicWord> Levels<'_, C> {
     /// Charges every level that was found to have room. Where another processor took it meanwhile,
     /// what was charged before is refunded.
     #[inline(always)]
-    fn charge(&self, now: u64, load: Load, mut excess: Excess) -> Outcome {
-        let mut debts = Debts::default();
-        if !excess.is_of(Excess::HOST)
-            && let Err(kind) = self.host.charge(now, load, &mut debts)
-        {
-            if !self.host.limit.lets_excess_pass() {
-                return Outcome::refused(Refused::host(kind));
-            }
-            excess = excess.and(Excess::HOST);
+    fn charge(&self, clock: &impl Clock, now: u64, load: Load, found: Excess) -> Outcome {
+        let (mut debts, mut unread) = (Debts::default(), Debts::default());
+        let mut excess = found.forgotten(clock);
+        match charge_level(&self.host, Excess::HOST, now, load, excess, &mut debts) {
+            Ok(now_excess) => excess = now_excess.forgotten(clock),
+            Err(kind) => return Outcome::refused(Refused::host(kind)),
         }
-        if !excess.is_of(Excess::GROUP)
-            && let Err(kind) = self.group.charge(now, load, &mut Debts::default())
-        {
-            if !self.group.limit.lets_excess_pass() {
+        match charge_level(&self.group, Excess::GROUP, now, load, excess, &mut unread) {
+            Ok(now_excess) => excess = now_excess.forgotten(clock),
+            Err(kind) => {
                 self.refund_host(load, excess);
                 return Outcome::refused(Refused::group(kind));
             }
-            excess = excess.and(Excess::GROUP);
         }
-        if !excess.is_of(Excess::LINK)
-            && let Err(kind) = self.link.charge(now, load, &mut Debts::default())
-        {
-            if !self.link.limit.lets_excess_pass() {
+        match charge_level(&self.link, Excess::LINK, now, load, excess, &mut unread) {
+            Ok(now_excess) => excess = now_excess,
+            Err(kind) => {
                 self.refund_group(load, excess);
                 self.refund_host(load, excess);
                 return Outcome::refused(Refused::link(kind));
             }
-            excess = excess.and(Excess::LINK);
         }
         Outcome { refused: None, excess, debts, now }
     }
@@ -288,66 +273,31 @@ impl<C: AtomicWord> Levels<'_, C> {
     }
 }
 
-impl<C: AtomicWord> Account<'_, C> {
-    #[inline(always)]
-    fn rates(&self, direction: Direction) -> &LimitRates {
-        &self.limit.rates[direction as usize]
+/// Charges a level that was found to have room, and says whose excess the packet now is.
+#[inline(always)]
+fn charge_level<C: AtomicWord>(
+    level: &Account<'_, C>,
+    is: Excess,
+    now: u64,
+    load: Load,
+    excess: Excess,
+    debts: &mut Debts,
+) -> Result<Excess, Kind> {
+    if excess.is_of(is) {
+        return Ok(excess);
     }
+    match level.charge(now, load, debts) {
+        Ok(()) => Ok(excess),
+        Err(_) if level.limit.lets_excess_pass() => Ok(excess.and(is)),
+        Err(kind) => Err(kind),
+    }
+}
 
-    /// The packet's request to the byte bucket.
-    #[inline(always)]
-    fn bytes(&self, load: Load) -> Ask<'_, C> {
-        let rate = &self.rates(load.direction).bytes;
-        Ask { tat: self.bytes_tat, rate, cost: rate.cost(load.wire.bytes, load.phase) }
+/// What becomes of a packet that the only level it crosses has no room for.
+#[inline(always)]
+fn lacks_room<C: AtomicWord>(level: &Account<'_, C>, kind: Kind, now: u64) -> Outcome {
+    if !level.limit.lets_excess_pass() {
+        return Outcome::refused(Refused::host(kind));
     }
-
-    /// The packet's request to the packet bucket.
-    #[inline(always)]
-    fn packets(&self, load: Load) -> Ask<'_, C> {
-        let rate = &self.rates(load.direction).packets;
-        let units = load.wire.units(self.limit.packet_unit_bytes);
-        Ask { tat: self.packets_tat, rate, cost: rate.cost(units, load.phase) }
-    }
-
-    /// What becomes of a packet that this level, being the only one, has no room for.
-    #[inline(always)]
-    fn lacks_room(&self, kind: Kind, now: u64) -> Outcome {
-        if !self.limit.lets_excess_pass() {
-            return Outcome::refused(Refused::host(kind));
-        }
-        Outcome { refused: None, excess: Excess::HOST, debts: Debts::default(), now }
-    }
-
-    /// The kind of the first bucket without room, nothing being charged.
-    #[inline(always)]
-    fn check(&self, now: u64, direction: Direction) -> Result<(), Kind> {
-        let LimitRates { bytes, packets } = self.rates(direction);
-        if !super::conforms(self.bytes_tat, bytes, now) {
-            return Err(Kind::Bytes);
-        }
-        if !super::conforms(self.packets_tat, packets, now) {
-            return Err(Kind::Packets);
-        }
-        Ok(())
-    }
-
-    /// Charges both buckets, or neither; notes the debts that it found.
-    #[inline(always)]
-    fn charge(&self, now: u64, load: Load, debts: &mut Debts) -> Result<(), Kind> {
-        let bytes = self.bytes(load);
-        if !bytes.charge(now, &mut debts.bytes) {
-            return Err(Kind::Bytes);
-        }
-        if !self.packets(load).charge(now, &mut debts.packets) {
-            bytes.refund();
-            return Err(Kind::Packets);
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn refund(&self, load: Load) {
-        self.bytes(load).refund();
-        self.packets(load).refund();
-    }
+    Outcome { refused: None, excess: Excess::HOST, debts: Debts::default(), now }
 }

@@ -48,7 +48,7 @@ fn verdicts(limits: [&Limit; 3], level: Level, can_pace: bool, packets: usize) -
     let load = Load { direction: Direction::Down, wire: Wire::single(1000), phase: 0 };
     let account = |level: usize| {
         let [bytes_tat, packets_tat] = &tats[level];
-        Account { limit: limits[level], bytes_tat, packets_tat }
+        Account::new(limits[level], bytes_tat, packets_tat)
     };
     let send = || {
         let levels = Levels { host: account(0), group: account(1), link: account(2) };

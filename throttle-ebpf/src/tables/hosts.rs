@@ -84,7 +84,7 @@ extern "C" fn throttle_make_host(high: u64, low: u64) -> u32 {
 /// hosts more at once, and no higher rate.
 #[inline(always)]
 fn affords(config: &Config, budget: &Budget) -> bool {
-    let now = KernelClock::read().coarse();
+    let now = KernelClock::read(0).coarse();
     let found = budget.tat.load();
     let debt = bucket::debt(found, now);
     // Whoever loses an exchange goes without, and tries again with its next packet.

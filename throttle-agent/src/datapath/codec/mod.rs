@@ -135,7 +135,7 @@ fn bare(stated: &Stated) -> abi::Limit {
         prefix_bits: 0,
         one_time_ticks: [0; 2],
         prefix: Address::from_words(0, 0),
-        reserved: 0,
+        zero: 0,
         rates: stated.rates,
         asked: stated.asked,
         one_time_bytes: 0,

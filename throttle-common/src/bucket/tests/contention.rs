@@ -50,8 +50,7 @@ fn send(rate: Rate, step: u64, ticks: u64) -> (Option<Refused>, [u64; 3]) {
         Contended { word, step, addition }
     };
     let tats = [(u64::MAX, 0), (step, ticks), (u64::MAX, 0)].map(bucket);
-    let [host, group, link] =
-        tats.each_ref().map(|tat| Account { limit: &limit, bytes_tat: tat, packets_tat: tat });
+    let [host, group, link] = tats.each_ref().map(|tat| Account::new(&limit, tat, tat));
     let outcome = admit(&clock, &Levels { host, group, link }, packet_of(1000, 0));
     (outcome.refused, tats.map(|tat| tat.word.load() - START))
 }

@@ -33,7 +33,7 @@ impl Tree {
 
     fn account(&self, level: usize) -> Account<'_, Cell> {
         let (limit, bytes_tat) = (&self.limits[level], &self.tats[level]);
-        Account { limit, bytes_tat, packets_tat: &self.packet_tats[level] }
+        Account::new(limit, bytes_tat, &self.packet_tats[level])
     }
 
     fn send(&self) -> Outcome {

@@ -1,7 +1,8 @@
 //! What the bucket promises, one packet after the other; [`levels`] has the promises of several
-//! levels, [`credit`] those of a burst granted once, [`contention`] and [`model`] those of
-//! processors at once.
+//! levels, [`credit`] those of a burst granted once, [`advance`] those of what is charged in advance,
+//! [`contention`] and [`model`] those of processors at once.
 
+mod advance;
 mod contention;
 mod credit;
 mod levels;
@@ -76,7 +77,7 @@ impl Host {
         self.clock.set(now);
         let limit = limit_to(*bytes, *packets);
         let load = packet_of(len, self.sent);
-        let host = Account { limit: &limit, bytes_tat: &self.bytes, packets_tat: &self.packets };
+        let host = Account::new(&limit, &self.bytes, &self.packets);
         let outcome = admit_alone(&self.clock, &host, load);
         assert_eq!(self.send_below_nothing(&limit, load), outcome);
         let twin = self.twin.each_ref().map(Cell::load);
@@ -92,9 +93,9 @@ impl Host {
 
     fn send_below_nothing(&self, limit: &Limit, load: Load) -> Outcome {
         let [bytes_tat, packets_tat] = &self.twin;
-        let host = Account { limit, bytes_tat, packets_tat };
+        let host = Account::new(limit, bytes_tat, packets_tat);
         let absent = Cell::new(u64::MAX / 4);
-        let nothing = || Account { limit: &ABSENT, bytes_tat: &absent, packets_tat: &absent };
+        let nothing = || Account::new(&ABSENT, &absent, &absent);
         let outcome = admit(&self.clock, &Levels { host, group: nothing(), link: nothing() }, load);
         assert_eq!(absent.load(), u64::MAX / 4, "nothing is charged where nothing is limited");
         outcome
@@ -248,7 +249,7 @@ fn processors_that_share_a_bucket_lose_no_charge_and_overshoot_by_a_packet_each(
     let limit = limit_to(rate, Rate::UNLIMITED);
     let passed: u64 = thread::scope(|scope| {
         let flood = || {
-            let host = Account { limit: &limit, bytes_tat: &tat, packets_tat: &tat };
+            let host = Account::new(&limit, &tat, &tat);
             let passes = || admit_alone(&clock, &host, packet_of(1500, 0)).refused.is_none();
             (0..20_000).filter(|_| passes()).count() as u64
         };

@@ -17,20 +17,31 @@ struct Bucket<'a> {
     at_first: u64,
     word: u64,
     kept: Vec<Kept>,
+    /// The least and the most that processors still have in advance.
+    ahead: [u64; 2],
 }
 
-pub(super) fn check(tree: &Tree, starts: &[u64], rounds: &[Vec<Sent>]) {
+pub(super) fn check(tree: &Tree, starts: &[u64], rounds: &[Vec<Sent>], moving: bool) {
     let sent = || rounds.iter().flatten();
     for packet in sent() {
         check_outcome(tree, packet);
     }
     for (number, host) in tree.hosts.iter().enumerate() {
         let crosses = |packet: &Sent| packet.host == number;
-        check_level(tree, host, Excess::HOST, starts, rounds, crosses);
+        check_level(tree, host, Excess::HOST, starts, rounds, [[0; 2]; 2], crosses);
     }
-    for (level, node) in [(Excess::GROUP, &tree.group), (Excess::LINK, &tree.link)] {
-        check_level(tree, node, level, starts, rounds, |packet| !packet.alone);
+    let parents = [(Excess::GROUP, &tree.group), (Excess::LINK, &tree.link)];
+    for (number, (level, node)) in parents.into_iter().enumerate() {
+        let ahead = [0, 1].map(|kind| ahead(tree, number, kind, moving));
+        check_level(tree, node, level, starts, rounds, ahead, |packet| !packet.alone);
     }
+}
+
+/// What processors have in advance: what they did not spend, of which time takes its part.
+fn ahead(tree: &Tree, parent: usize, kind: usize, moving: bool) -> [u64; 2] {
+    let ticks = |of: &[[AtomicU64; 2]; 2]| of[parent][kind].load(Ordering::SeqCst);
+    let Advanced { taken, left } = &tree.advanced;
+    if moving { [0, ticks(taken)] } else { [ticks(left); 2] }
 }
 
 /// Only a level that refuses excess refuses a packet, and by a bucket that it has; only one that
@@ -62,6 +73,7 @@ fn check_level(
     level: Excess,
     starts: &[u64],
     rounds: &[Vec<Sent>],
+    ahead: [[u64; 2]; 2],
     crosses: impl Fn(&Sent) -> bool,
 ) {
     let rates = &node.limit.rates[tree.direction as usize];
@@ -84,7 +96,7 @@ fn check_level(
             }));
         }
         let (at_first, word) = (node.at_first[kind], node.tats[kind].load(SeqCst));
-        let bucket = Bucket { rate, at_first, word, kept };
+        let bucket = Bucket { rate, at_first, word, kept, ahead: ahead[kind] };
         if rate.is_limited() {
             bucket.check_sum(&tree.clock);
             bucket.check_windows(starts, tree.clock.period);
@@ -99,10 +111,12 @@ impl Bucket<'_> {
     fn check_sum(&self, clock: &ModelClock) {
         let sum: u64 = self.kept.iter().map(|kept| kept.cost).sum();
         let now = clock.precise();
-        let most = self.at_first.max(now) + sum;
+        let [least_ahead, most_ahead] = self.ahead;
+        let most = self.at_first.max(now) + sum + most_ahead;
         assert!(self.word <= most, "{} ticks kept of packets refused", self.word - most);
         let began = START - START % clock.period;
-        let least = if sum == 0 { self.at_first } else { self.at_first.max(began) + sum };
+        let charged = sum + least_ahead;
+        let least = if charged == 0 { self.at_first } else { self.at_first.max(began) + charged };
         assert!(self.word >= least, "{} ticks lost", least - self.word);
     }
 

@@ -3,7 +3,7 @@
 //! What holds of every bucket, at any number of levels:
 //!
 //! * No charge is lost and a refused packet leaves none: beyond what time drains, the word is the
-//!   sum of what the packets that the level let pass cost.
+//!   sum of what the packets that the level let pass cost, and of what processors have in advance.
 //! * What passes in a window costs at most the length of the window, the burst, one period of the
 //!   coarse clock, and one packet of each processor: a packet is charged after it was found to
 //!   conform, and each of the others may be at that point too.
@@ -14,6 +14,7 @@
 
 mod check;
 mod credit;
+mod processor;
 mod tree;
 
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -28,6 +29,7 @@ use shuttle::{
 use super::super::*;
 use crate::{cell::AtomicWord, packet::Wire};
 use check::check;
+use processor::{Advanced, Processor};
 use tree::{Node, Tree};
 
 const MAX_PROCESSORS: usize = 4;
@@ -84,7 +86,7 @@ struct Sent {
 }
 
 impl Tree {
-    fn send(&self, processor: usize) -> Sent {
+    fn send(&self, processor: usize, advances: Option<&[Advances; 2]>) -> Sent {
         let mut random = thread_rng();
         let (host, alone) = (random.gen_range(0..self.hosts.len()), random.gen_ratio(1, 4));
         let load = self.load();
@@ -92,7 +94,8 @@ impl Tree {
         let outcome = if alone {
             admit_alone(&self.clock, &account, load)
         } else {
-            let (group, link) = (self.group.account(), self.link.account());
+            let group = self.group.account_of(advances.map(|[group, _]| group));
+            let link = self.link.account_of(advances.map(|[_, link]| link));
             admit(&self.clock, &Levels { host: account, group, link }, load)
         };
         Sent { processor, end: self.clock.precise(), host, alone, load, outcome }
@@ -107,7 +110,9 @@ impl Tree {
                 .map(|processor| {
                     scope.spawn(move || {
                         let packets = thread_rng().gen_range(1..=8);
-                        let sent: Vec<_> = (0..packets).map(|_| tree.send(processor)).collect();
+                        let processor = Processor::new(tree, processor);
+                        let sent: Vec<_> = (0..packets).map(|_| processor.send(tree)).collect();
+                        processor.end(tree);
                         running.fetch_sub(1, Ordering::SeqCst);
                         sent
                     })
@@ -136,7 +141,7 @@ fn run(moving: bool) {
             tree.clock.advance(random.gen_range(0..=4 * tree.packet_ticks));
         }
     }
-    check(&tree, &starts, &rounds);
+    check(&tree, &starts, &rounds, moving);
 }
 
 #[test]

@@ -22,7 +22,13 @@ impl Node {
 
     pub(super) fn account(&self) -> Account<'_, Word> {
         let [bytes_tat, packets_tat] = &self.tats;
-        Account { limit: &self.limit, bytes_tat, packets_tat }
+        Account::new(&self.limit, bytes_tat, packets_tat)
+    }
+
+    /// The buckets of a level that processors are charged for in advance, if they are.
+    pub(super) fn account_of<'a>(&'a self, advances: Option<&'a Advances>) -> Account<'a, Word> {
+        let account = self.account();
+        advances.map_or(self.account(), |advances| account.in_advance(advances))
     }
 }
 
@@ -34,6 +40,9 @@ pub(super) struct Tree {
     pub(super) direction: Direction,
     /// What the longest packet costs at the slowest rate.
     pub(super) packet_ticks: u64,
+    /// Whether processors are charged in advance, and for what in all.
+    pub(super) advances: bool,
+    pub(super) advanced: Advanced,
 }
 
 const MAX_BYTES: u32 = 3_000;
@@ -67,6 +76,8 @@ impl Tree {
             clock: ModelClock { now: START.into(), period },
             direction: Direction::from_parity(random.gen_range(0..2)),
             packet_ticks,
+            advances: random.gen_ratio(1, 2),
+            advanced: Advanced::default(),
         }
     }
 
@@ -86,7 +97,9 @@ fn random_limit(bits_per_second: u64, packet_ticks: u64) -> Limit {
     let burst = random.gen_range(0..=4 * u64::from(MAX_BYTES));
     let bytes = Rate::bytes(bits_per_second * random.gen_range(1..=4), burst).unwrap();
     let per_second = TICKS_PER_SECOND / packet_ticks * random.gen_range(1..=4);
-    let packets = Rate::packets(per_second, random.gen_range(0..=4)).unwrap();
+    let burst = random.gen_range(0..=4) << (2 * random.gen_range(0..=1));
+    let packets = Rate::packets(per_second, burst).unwrap();
+    let [bytes, packets] = [bytes, packets].map(|rate| rate.advancing(random.gen_range(1..=3)));
     let (bytes, packets) = match random.gen_range(0..4) {
         0 => (bytes, Rate::UNLIMITED),
         1 => (Rate::UNLIMITED, packets),
