@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use crate::netns::Namespace;
-use crate::router::lan_prefix;
+use crate::ppp;
+use crate::router::{lan_macs, lan_prefix};
 use crate::traffic::Family;
-use crate::tun::Cable;
+use crate::tun;
 use crate::wireguard::{self, Peer};
 
 /// The kind of a LAN's link. The first interface is `lan0` in the router and `eth0` at the hosts.
@@ -24,6 +25,11 @@ pub enum LanLink<'a> {
     /// Two tun devices have them, between which this process carries packets: `tun0` in the router and at the
     /// hosts.
     Tun,
+    /// Two PPP devices have them, joined by a serial line: `ppp0` in the router and at the hosts.
+    Ppp,
+    /// Two PPP devices have them, joined by a PPPoE session through the veth pair: `ppp0` in the router and at
+    /// the hosts.
+    Pppoe,
 }
 
 /// A VLAN tag.
@@ -33,6 +39,15 @@ pub enum Tag {
     Customer(u16),
     /// 802.1ad, the outer one of two.
     Service(u16),
+}
+
+/// What joins two interfaces while it is held.
+#[derive(Debug)]
+pub enum Cable {
+    /// Two tun devices, and what carries packets between them.
+    Tun(tun::Cable),
+    /// Two PPP devices.
+    Ppp([ppp::Device; 2]),
 }
 
 /// The two interfaces that have the addresses.
@@ -80,8 +95,21 @@ impl LanLink<'_> {
             }
             Self::Tun => {
                 let near = format!("tun{lan}");
-                let cable = Cable::lay((router, &near), (clients, "tun0"))?;
+                let cable = Cable::Tun(tun::Cable::lay((router, &near), (clients, "tun0"))?);
                 Ok(Interfaces::of_packets(near, "tun0", Some(cable)))
+            }
+            Self::Ppp => {
+                let devices = ppp::serial((router, lan), (clients, 0))?;
+                Ok(Interfaces::of_packets(format!("ppp{lan}"), "ppp0", Some(Cable::Ppp(devices))))
+            }
+            Self::Pppoe => {
+                underlay(router, clients, lan)?;
+                let ([near_mac, far_mac], below) = (lan_macs(lan), format!("lan{lan}"));
+                let devices = [
+                    ppp::over_ethernet(router, lan, &below, far_mac)?,
+                    ppp::over_ethernet(clients, 0, "eth0", near_mac)?,
+                ];
+                Ok(Interfaces::of_packets(format!("ppp{lan}"), "ppp0", Some(Cable::Ppp(devices))))
             }
         }
     }

@@ -23,6 +23,7 @@ pub mod measure;
 pub mod netns;
 pub mod offload;
 pub mod packets;
+pub mod ppp;
 pub mod prog;
 pub mod promise;
 pub mod public;

@@ -9,11 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use anyhow::Result;
 
-use crate::lan_link::{Interfaces, LanLink};
+use crate::lan_link::{Cable, Interfaces, LanLink};
 use crate::netns::Namespace;
 use crate::sink;
 use crate::traffic::Family;
-use crate::tun::Cable;
 use crate::wireguard;
 
 /// How many hosts every LAN holds.
@@ -75,6 +74,11 @@ pub fn lan_prefix(lan: u8, family: Family) -> String {
         Family::V4 => format!("10.77.{lan}.0/24"),
         Family::V6 => format!("fd00:77:{lan:x}::/48"),
     }
+}
+
+/// The Ethernet addresses of a LAN's veth pair, in the router and at the hosts.
+pub fn lan_macs(lan: u8) -> [[u8; 6]; 2] {
+    [1, 2].map(|end| [2, 0x77, 0, 0, lan, end])
 }
 
 /// The namespaces of a router, its server and its LANs, joined by veth pairs.
@@ -171,8 +175,8 @@ fn server(router: &Namespace) -> Result<Namespace> {
 fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<(Namespace, Option<Cable>)> {
     let clients = Namespace::new(&format!("lan{lan}"))?;
     prepare(&clients)?;
-    let (near_mac, far_mac) =
-        (format!("02:77:00:00:{lan:02x}:01"), format!("02:77:00:00:{lan:02x}:02"));
+    let [near_mac, far_mac] =
+        lan_macs(lan).map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
     let gateway = lan_address_v6(lan, 1);
     join(router, &format!("lan{lan}"), &near_mac, &clients, &far_mac)?;
     let Interfaces { near, far, has_neighbours, cable } = link.build(router, &clients, lan)?;

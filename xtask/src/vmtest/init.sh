@@ -6,6 +6,8 @@
 export PATH=/usr/local/bin:/bin
 
 mount -t devtmpfs dev /dev
+mkdir /dev/pts
+mount -t devpts pts /dev/pts
 exec </dev/null >/dev/ttyS1 2>&1
 stty -F /dev/ttyS1 -opost
 mount -t proc proc /proc

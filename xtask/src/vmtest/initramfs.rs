@@ -20,7 +20,7 @@ const INIT: &str = include_str!("init.sh");
 const PROGRAMS: [&str; 5] = ["ip", "tc", "iperf3", "wg", "ethtool"];
 
 /// What tests need of a kernel that has it as modules.
-const MODULES: [&str; 27] = [
+const MODULES: [&str; 29] = [
     "8021q",
     "act_bpf",
     "act_mirred",
@@ -34,6 +34,8 @@ const MODULES: [&str; 27] = [
     "ip6_tunnel",
     "ipip",
     "macvlan",
+    "ppp_async",
+    "pppoe",
     "sch_cake",
     "sch_fq",
     "sch_htb",
