@@ -1,4 +1,5 @@
-//! Hosts behind devices without a link-layer header are limited on the device itself.
+//! Hosts behind devices without a link-layer header are limited on the device itself, those in a PPPoE session
+//! also on the link below.
 
 use std::time::Duration;
 
@@ -32,6 +33,24 @@ fn hosts_behind_an_ipip_tunnel_are_limited_on_it() {
 fn hosts_behind_a_sit_tunnel_are_limited_on_it() {
     require_guest!();
     assert_limited(LanLink::Tunnel("sit mode any"), "tun0", &Case::ALL);
+}
+
+#[test]
+fn hosts_behind_a_ppp_link_are_limited_on_it() {
+    require_guest!();
+    assert_limited(LanLink::Ppp, "ppp0", &Case::ALL);
+}
+
+#[test]
+fn hosts_in_a_pppoe_session_are_limited_on_its_device() {
+    require_guest!();
+    assert_limited(LanLink::Pppoe, "ppp0", &Case::ALL);
+}
+
+#[test]
+fn hosts_in_a_pppoe_session_are_limited_on_the_link_below() {
+    require_guest!();
+    assert_limited(LanLink::Pppoe, "lan0", &Case::ALL);
 }
 
 /// The tunnel's own packets arrive too: only what reaches a port is counted.
