@@ -3,8 +3,13 @@
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd as _;
+use std::pin::pin;
 
 use anyhow::{Context as _, Result, ensure};
+use futures_util::TryStreamExt as _;
+use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::{LinkMessageBuilder, LinkUnspec};
+use tokio::runtime;
 
 use crate::netns::Namespace;
 
@@ -53,4 +58,34 @@ fn set_here(interface: &str, offload: Offload, on: bool) -> Result<()> {
 /// Makes an interface cut every buffer into packets before it sends them.
 pub fn segment_before_sending(namespace: &Namespace, interface: &str) -> Result<()> {
     namespace.ip(&format!("link set dev {interface} gso_max_segs 1\n"))
+}
+
+/// Lets buffers of TCP, in either IP version, hold up to `bytes` when they are handed to an interface and when
+/// packets are merged on it. More than 64 KiB is BIG TCP.
+pub fn set_largest_buffers(namespace: &Namespace, interface: &str, bytes: u32) -> Result<()> {
+    let set = || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(set_largest_buffers_here(interface, bytes))
+    };
+    namespace.run(set)?.with_context(|| format!("giving {interface} buffers of {bytes} bytes"))
+}
+
+async fn set_largest_buffers_here(interface: &str, bytes: u32) -> Result<()> {
+    let (connection, handle, _) = rtnetlink::new_connection()?;
+    tokio::spawn(connection);
+    let sizes = [
+        LinkAttribute::GsoMaxSize(bytes),
+        LinkAttribute::GroMaxSize(bytes),
+        LinkAttribute::GsoIpv4MaxSize(bytes),
+        LinkAttribute::GroIpv4MaxSize(bytes),
+    ];
+    let link = LinkUnspec::new_with_name(interface);
+    let change = sizes.iter().cloned().fold(link, LinkMessageBuilder::append_extra_attribute);
+    handle.link().set(change.build()).execute().await?;
+    let mut answers = pin!(handle.link().get().match_name(interface.to_owned()).execute());
+    let link = answers.try_next().await?.context("no such interface")?;
+    // A kernel takes attributes that it does not know without a word.
+    let are_set = sizes.iter().all(|size| link.attributes.contains(size));
+    ensure!(are_set, "the kernel has kept other sizes: {:?}", link.attributes);
+    Ok(())
 }
