@@ -32,6 +32,7 @@ impl FakeEngine {
             side: Side::Far,
             hook: HookKind::Tcx,
             pace_ready: None,
+            fq: None,
         };
         Self {
             links: vec![link("eth1", 1), link("eth2", 2)],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use throttle_common::abi::{self, Link, Policy as Switch};
 
 use super::{
-    Datapath, links,
+    Datapath,
     prefix::single_host,
     state::{Applied, Change},
     upkeep::is_configured,
@@ -168,7 +168,7 @@ impl Datapath {
     /// How many links a policy changes.
     fn links_changed(&self, links: &BTreeMap<u32, LinkLimit>) -> usize {
         let changed = |link: &&Link| {
-            let name = links::status(link, false).interface.unwrap_or_default();
+            let name = self.links.status(link, false).interface.unwrap_or_default();
             let before = self.link_limit(&name).unwrap_or_default();
             before != links.get(&link.ifindex).cloned().unwrap_or_default()
         };

@@ -1,6 +1,6 @@
 //! The links: interfaces that the programs are attached to.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 use aya::{
     Ebpf,
@@ -19,7 +19,7 @@ use super::{
     pins::Pins,
     pod::Raw,
     qdisc,
-    state::{HookKind, LinkStatus},
+    state::{FqRoom, HookKind, LinkStatus},
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -30,6 +30,8 @@ pub(super) struct LinkTable {
     map: Array<MapData, Raw<Link>>,
     /// What the map holds, in the order of the links' numbers.
     links: Vec<Link>,
+    /// What fq holds on each interface whose every queue had it at the last look.
+    fq: BTreeMap<u32, FqRoom>,
     pins: Pins,
 }
 
@@ -43,7 +45,7 @@ impl LinkTable {
         }
         links.retain(|link| link.ifindex != 0);
         links.sort_unstable_by_key(|link| link.index);
-        Ok(Self { map, links, pins })
+        Ok(Self { map, links, fq: BTreeMap::new(), pins })
     }
 
     /// Every link.
@@ -136,11 +138,16 @@ impl LinkTable {
         self.write(&link)
     }
 
-    /// Notes which links can delay packets, by the qdiscs they have now.
+    /// Notes which links can delay packets, and how many, by the qdiscs they have now.
     pub(super) fn check_pacing(&mut self) -> Result<()> {
         for link in self.links.clone() {
             let Some(interface) = Interface::with_index(link.ifindex) else { continue };
-            let flag = if qdisc::is_fq_on_every_queue(&interface)? { Link::PACES } else { 0 };
+            let room = qdisc::fq_room(&interface)?;
+            match room {
+                Some(room) => self.fq.insert(link.ifindex, room),
+                None => self.fq.remove(&link.ifindex),
+            };
+            let flag = if room.is_some() { Link::PACES } else { 0 };
             if link.flags & Link::PACES != flag {
                 self.write(&Link { flags: link.flags & !Link::PACES | flag, ..link })?;
             }
@@ -169,7 +176,21 @@ impl LinkTable {
             self.write_slot(slot, &Link::default())?;
         }
         self.links.retain(|known| known.ifindex != link.ifindex);
+        self.fq.remove(&link.ifindex);
         Ok(())
+    }
+
+    /// What a link is, for reports. `paces` says whether a limit does.
+    pub(super) fn status(&self, link: &Link, paces: bool) -> LinkStatus {
+        let pace_ready = paces.then_some(link.flags & Link::PACES != 0);
+        LinkStatus {
+            interface: Interface::with_index(link.ifindex).map(|interface| interface.name),
+            ifindex: link.ifindex,
+            side: if link.side == Side::Near as u32 { Side::Near } else { Side::Far },
+            hook: if link.flags & Link::CLSACT == 0 { HookKind::Tcx } else { HookKind::Clsact },
+            pace_ready,
+            fq: self.fq.get(&link.ifindex).copied().filter(|_| pace_ready == Some(true)),
+        }
     }
 
     /// Writes a link into the slot that it has, or else into a free one.
@@ -237,16 +258,5 @@ impl LinkTable {
             }
         }
         Ok(())
-    }
-}
-
-/// What a link is, for reports. `paces` says whether a limit does.
-pub(super) fn status(link: &Link, paces: bool) -> LinkStatus {
-    LinkStatus {
-        interface: Interface::with_index(link.ifindex).map(|interface| interface.name),
-        ifindex: link.ifindex,
-        side: if link.side == Side::Near as u32 { Side::Near } else { Side::Far },
-        hook: if link.flags & Link::CLSACT == 0 { HookKind::Tcx } else { HookKind::Clsact },
-        pace_ready: paces.then_some(link.flags & Link::PACES != 0),
     }
 }

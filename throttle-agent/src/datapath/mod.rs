@@ -36,8 +36,8 @@ use ipnet::IpNet;
 use throttle_common::abi::{Hook, Side};
 
 pub use state::{
-    Applied, Change, Counters, GroupCounters, HookKind, HostState, LimitCounters, LinkCounters,
-    LinkStatus, Tally, Usage,
+    Applied, Change, Counters, FqRoom, GroupCounters, HookKind, HostState, LimitCounters,
+    LinkCounters, LinkStatus, Tally, Usage,
 };
 
 use self::{
@@ -113,7 +113,7 @@ impl Datapath {
         let clear = |link| counters.clear_link(link);
         let link = self.links.attach(&mut self.ebpf, interface, side, self.hook, clear)?;
         self.check_pacing()?;
-        Ok(links::status(&link, self.limits.paces()))
+        Ok(self.links.status(&link, self.limits.paces()))
     }
 
     /// Detaches from an interface; `false` when it was not attached.

@@ -12,7 +12,6 @@ use super::{
     Datapath,
     hosts::HostSnapshot,
     limits::Entry,
-    links,
     state::{Counters, GroupCounters, HostState, LimitCounters, LinkCounters, LinkStatus, Usage},
 };
 use crate::{
@@ -25,7 +24,7 @@ impl Datapath {
     #[must_use]
     pub fn links(&self) -> Vec<LinkStatus> {
         let paces = self.limits.paces();
-        self.links.iter().map(|link| links::status(link, paces)).collect()
+        self.links.iter().map(|link| self.links.status(link, paces)).collect()
     }
 
     /// Reads every counter that is not per host.
@@ -38,7 +37,7 @@ impl Datapath {
         let paces = self.limits.paces();
         for link in self.links.iter() {
             links.push(LinkCounters {
-                link: links::status(link, paces),
+                link: self.links.status(link, paces),
                 up: self.counters.reasons(link.index, Direction::Up)?,
                 down: self.counters.reasons(link.index, Direction::Down)?,
             });

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use throttle_common::{
     abi::{self, Side},
+    units::Span,
     verdict::Reason,
 };
 
@@ -33,6 +34,45 @@ pub struct LinkStatus {
     /// Where a limit paces: whether the link's egress qdisc is fq on every queue, without which
     /// packets are not delayed and the limit polices.
     pub pace_ready: Option<bool>,
+    /// What fq holds, where a limit paces and every queue has it.
+    pub fq: Option<FqRoom>,
+}
+
+/// What fq on a link holds at most; of several queues, the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FqRoom {
+    /// Packets in all.
+    pub packets: u32,
+    /// Packets of one flow.
+    pub flow_packets: u32,
+    /// How long a packet may wait.
+    pub horizon: Span,
+    /// Whether packets that would wait longer are dropped; else they leave early.
+    pub drops_beyond_horizon: bool,
+    /// The major number of the mq under which every queue has an fq of its own.
+    pub mq: Option<u16>,
+}
+
+impl FqRoom {
+    /// Room for everything.
+    pub(super) const UNBOUNDED: Self = Self {
+        packets: u32::MAX,
+        flow_packets: u32::MAX,
+        horizon: Span::from_nanoseconds(u64::MAX),
+        drops_beyond_horizon: false,
+        mq: None,
+    };
+
+    /// What both hold.
+    pub(super) fn least(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.min(other.packets),
+            flow_packets: self.flow_packets.min(other.flow_packets),
+            horizon: self.horizon.min(other.horizon),
+            drops_beyond_horizon: self.drops_beyond_horizon || other.drops_beyond_horizon,
+            mq: self.mq,
+        }
+    }
 }
 
 /// Packets and bytes of one kind.

@@ -19,6 +19,7 @@ fn counters() -> Counters {
         side: Side::Far,
         hook: HookKind::Tcx,
         pace_ready: None,
+        fq: None,
     };
     let up = tallies(&[(Reason::Conforms, 2, 200), (Reason::NoLimit, 1, 50)]);
     let down = tallies(&[

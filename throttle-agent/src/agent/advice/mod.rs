@@ -73,6 +73,7 @@ mod tests {
             side,
             hook: HookKind::Tcx,
             pace_ready,
+            fq: None,
         }
     }
 

@@ -1,11 +1,16 @@
-//! Whether an interface's egress queues keep departure times.
+//! Whether an interface's egress queues keep departure times, and how much they hold.
+
+mod fq;
 
 use std::pin::pin;
 
 use futures_util::TryStreamExt;
-use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
+use rtnetlink::{
+    packet_core::DecodeError,
+    packet_route::tc::{TcAttribute, TcHandle, TcMessage},
+};
 
-use super::{interface::Interface, netlink};
+use super::{interface::Interface, netlink, state::FqRoom};
 use crate::error::{Kind, Result, ResultExt};
 
 /// The qdisc that sends no packet before its departure time.
@@ -13,8 +18,8 @@ const FQ: &str = "fq";
 /// The qdisc that gives every hardware queue a qdisc of its own.
 const MQ: &str = "mq";
 
-/// Whether the egress qdisc is fq on every queue.
-pub(super) fn is_fq_on_every_queue(interface: &Interface) -> Result<bool> {
+/// What the egress qdisc holds; `None` unless it is fq on every queue.
+pub(super) fn fq_room(interface: &Interface) -> Result<Option<FqRoom>> {
     let doing = || format!("reading the qdiscs of {}", interface.name);
     let index = i32::try_from(interface.index).doing(Kind::Failed, doing)?;
     let qdiscs = netlink::run(doing(), |handle| async move {
@@ -22,12 +27,12 @@ pub(super) fn is_fq_on_every_queue(interface: &Interface) -> Result<bool> {
         let mut found = Vec::new();
         while let Some(qdisc) = dump.try_next().await? {
             if qdisc.header.index == index {
-                found.push(Qdisc::of(&qdisc));
+                found.push(Qdisc::of(&qdisc)?);
             }
         }
         Ok(found)
     })?;
-    Ok(paces(&qdiscs))
+    Ok(room(&qdiscs))
 }
 
 /// What counts of a qdisc.
@@ -36,40 +41,46 @@ struct Qdisc {
     kind: String,
     handle: TcHandle,
     parent: TcHandle,
+    /// Where it is fq.
+    fq: Option<FqRoom>,
 }
 
 impl Qdisc {
-    fn of(message: &TcMessage) -> Self {
+    fn of(message: &TcMessage) -> Result<Self, DecodeError> {
         let kind = message.attributes.iter().find_map(|attribute| {
             if let TcAttribute::Kind(kind) = attribute { Some(kind.clone()) } else { None }
         });
+        let kind = kind.unwrap_or_default();
+        let fq = (kind == FQ).then(|| fq::room(message)).transpose()?;
         let (handle, parent) = (message.header.handle, message.header.parent);
-        Self { kind: kind.unwrap_or_default(), handle, parent }
+        Ok(Self { kind, handle, parent, fq })
     }
 }
 
 /// The root is fq, or mq with nothing but fq under it.
-fn paces(qdiscs: &[Qdisc]) -> bool {
-    let Some(root) = qdiscs.iter().find(|qdisc| qdisc.parent == TcHandle::ROOT) else {
-        return false;
-    };
+fn room(qdiscs: &[Qdisc]) -> Option<FqRoom> {
+    let root = qdiscs.iter().find(|qdisc| qdisc.parent == TcHandle::ROOT)?;
+    if root.kind != MQ {
+        return root.fq;
+    }
     let is_under_root =
         |qdisc: &&Qdisc| qdisc.parent.major == root.handle.major && qdisc.parent.minor != 0;
-    let mut queues = qdiscs.iter().filter(is_under_root).peekable();
-    match root.kind.as_str() {
-        FQ => true,
-        MQ => queues.peek().is_some() && queues.all(|qdisc| qdisc.kind == FQ),
-        _ => false,
-    }
+    let queues = qdiscs.iter().filter(is_under_root);
+    let rooms = queues.map(|queue| queue.fq).collect::<Option<Vec<_>>>()?;
+    let least = rooms.into_iter().reduce(FqRoom::least)?;
+    Some(FqRoom { mq: Some(root.handle.major), ..least })
 }
 
 #[cfg(test)]
 mod tests {
+    use throttle_common::units::Span;
+
     use super::*;
 
     fn qdisc(kind: &str, handle: u16, parent: TcHandle) -> Qdisc {
         let handle = TcHandle { major: handle, minor: 0 };
-        Qdisc { kind: kind.to_owned(), handle, parent }
+        let fq = (kind == FQ).then_some(FqRoom::UNBOUNDED);
+        Qdisc { kind: kind.to_owned(), handle, parent, fq }
     }
 
     fn queue(major: u16, minor: u16) -> TcHandle {
@@ -78,6 +89,7 @@ mod tests {
 
     #[test]
     fn fq_has_to_be_on_every_queue() {
+        let paces = |qdiscs: &[Qdisc]| room(qdiscs).is_some();
         let clsact = || qdisc("clsact", 0xffff, TcHandle::CLSACT);
         assert!(paces(&[qdisc("fq", 0x8001, TcHandle::ROOT), clsact()]));
         assert!(!paces(&[clsact()]));
@@ -90,5 +102,17 @@ mod tests {
         assert!(paces(&multi("fq")));
         assert!(!paces(&multi("fq_codel")));
         assert!(!paces(&[qdisc("mq", 1, TcHandle::ROOT)]));
+    }
+
+    #[test]
+    fn of_several_queues_the_least_counts() {
+        let with = |minor, fq| Qdisc { fq: Some(fq), ..qdisc("fq", minor + 1, queue(1, minor)) };
+        let second = Span::from_nanoseconds(Span::NANOSECONDS_PER_SECOND);
+        let few = FqRoom { packets: 10, flow_packets: 9, ..FqRoom::UNBOUNDED };
+        let short = FqRoom { horizon: second, drops_beyond_horizon: true, ..FqRoom::UNBOUNDED };
+        assert_eq!(room(&[Qdisc { parent: TcHandle::ROOT, ..with(1, few) }]), Some(few));
+        let found = room(&[qdisc("mq", 1, TcHandle::ROOT), with(1, few), with(2, short)]);
+        let least = FqRoom { horizon: second, drops_beyond_horizon: true, mq: Some(1), ..few };
+        assert_eq!(found, Some(least));
     }
 }
