@@ -21,6 +21,12 @@ impl ByteRate {
     pub fn refilled(burst: Size, refill: Span) -> Self {
         Self { rate: BitRate::nearest(burst, refill), burst, refill: Some(refill) }
     }
+
+    /// Time in which a burst that was spent comes back.
+    #[must_use]
+    pub fn burst_time(&self) -> Span {
+        self.refill.unwrap_or_else(|| self.rate.time_of(self.burst))
+    }
 }
 
 /// A rate in packets per second with its burst.
@@ -41,6 +47,12 @@ impl PacketRate {
     pub fn refilled(burst_packets: u64, refill: Span) -> Self {
         let rate = PacketsPerSecond::nearest(burst_packets, refill);
         Self { rate, burst_packets, refill: Some(refill) }
+    }
+
+    /// Time in which a burst that was spent comes back.
+    #[must_use]
+    pub fn burst_time(&self) -> Span {
+        self.refill.unwrap_or_else(|| self.rate.time_of(self.burst_packets))
     }
 }
 
@@ -110,6 +122,8 @@ mod tests {
         assert_eq!(rates.to_string(), "10mbit burst 312500b, 2kpps burst 500");
         assert_eq!(Rates { bytes: None, ..rates }.to_string(), "2kpps burst 500");
         assert_eq!(Rates::default().to_string(), "-");
+        let quarter = Span::from_nanoseconds(250_000_000);
+        assert_eq!((bytes.burst_time(), packets.burst_time()), (quarter, quarter));
     }
 
     #[test]

@@ -45,6 +45,15 @@ impl PacketsPerSecond {
         let packets = packet_nanoseconds.div_ceil(u128::from(Span::NANOSECONDS_PER_SECOND));
         u64::try_from(packets).unwrap_or(u64::MAX)
     }
+
+    /// How long `packets` last at this rate, rounded up; a rate of 0 counts as a packet per second.
+    #[must_use]
+    pub fn time_of(self, packets: u64) -> Span {
+        // Below 2^64 * 2^30.
+        let packet_nanoseconds = u128::from(packets) * u128::from(Span::NANOSECONDS_PER_SECOND);
+        let nanoseconds = packet_nanoseconds.div_ceil(u128::from(self.0.max(1)));
+        Span::from_nanoseconds(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
 }
 
 impl FromStr for PacketsPerSecond {
@@ -102,6 +111,14 @@ mod tests {
     #[test]
     fn packets_in_rounds_up() {
         assert_eq!(PacketsPerSecond(1001).packets_in(Span::from_nanoseconds(250_000_000)), 251);
+    }
+
+    #[test]
+    fn time_of_rounds_up_and_saturates() {
+        let time = |rate, packets| PacketsPerSecond(rate).time_of(packets).nanoseconds();
+        assert_eq!(time(2000, 500), 250_000_000);
+        assert_eq!(time(3_000_000_000, 1), 1);
+        assert_eq!(time(0, u64::MAX), u64::MAX);
     }
 
     proptest! {

@@ -68,6 +68,16 @@ impl BitRate {
         let bytes = bit_nanoseconds.div_ceil(8 * u128::from(Span::NANOSECONDS_PER_SECOND));
         Size::from_bytes(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
+
+    /// How long `size` lasts at this rate, rounded up; a rate of 0 counts as a bit per second.
+    #[must_use]
+    pub fn time_of(self, size: Size) -> Span {
+        // Below 2^64 * 2^33.
+        let bit_nanoseconds =
+            u128::from(size.bytes()) * 8 * u128::from(Span::NANOSECONDS_PER_SECOND);
+        let nanoseconds = bit_nanoseconds.div_ceil(u128::from(self.0.max(1)));
+        Span::from_nanoseconds(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
 }
 
 impl FromStr for BitRate {
@@ -165,6 +175,14 @@ mod tests {
         assert_eq!(BitRate(10_000_000).size_in(quarter).bytes(), 312_500);
         assert_eq!(BitRate(1).size_in(quarter).bytes(), 1);
         assert_eq!(BitRate(u64::MAX).size_in(Span::from_nanoseconds(u64::MAX)).bytes(), u64::MAX);
+    }
+
+    #[test]
+    fn time_of_rounds_up_and_saturates() {
+        let time = |rate, bytes| BitRate(rate).time_of(Size::from_bytes(bytes)).nanoseconds();
+        assert_eq!(time(10_000_000, 312_500), 250_000_000);
+        assert_eq!(time(3_000_000_000, 1), 3);
+        assert_eq!(time(0, u64::MAX), u64::MAX);
     }
 
     proptest! {

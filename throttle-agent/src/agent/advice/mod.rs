@@ -1,5 +1,9 @@
 //! What an operator should know about the state of things.
 
+mod room;
+
+use std::collections::BTreeSet;
+
 use throttle_common::abi::Side;
 
 use crate::{
@@ -8,28 +12,20 @@ use crate::{
     telemetry::{HostsView, Telemetry},
 };
 
-/// Where a limit that paces cannot delay packets: those that come in by a link.
-///
-/// Packets that leave by a link are those to hosts beyond it, or from hosts on this side.
+/// Where limits that pace cannot delay packets as they should: those that come in by a link, and those
+/// that a link's queues have no room for.
 #[must_use]
-pub fn pace_warnings(limit: &Limit, links: &[LinkStatus]) -> Vec<String> {
-    if !limit.action.paces() {
+pub fn pace_warnings(limits: &[Limit], links: &[LinkStatus]) -> Vec<String> {
+    let paced = paced(limits);
+    if paced.is_empty() {
         return Vec::new();
     }
-    let comes_in = |link: &LinkStatus| {
-        let (word, directed) = match link.side {
-            Side::Far => ("up", limit.up),
-            Side::Near => ("down", limit.down),
-        };
-        let option = if directed.is_empty() { "total" } else { word };
-        let is_limited = !directed.is_empty() || !limit.total.is_empty();
-        let name = link.interface.as_deref().filter(|_| is_limited)?;
-        Some(format!(
-            "{name} delays only packets that leave by it: excess of --{option} that comes in by \
-             it is dropped"
-        ))
-    };
-    links.iter().filter_map(comes_in).chain(links.iter().filter_map(not_ready)).collect()
+    // Many limits earn the same few warnings.
+    let incoming: BTreeSet<_> = paced
+        .iter()
+        .flat_map(|limit| links.iter().filter_map(|link| comes_in(limit, link)))
+        .collect();
+    incoming.into_iter().chain(queue_warnings(&paced, links)).collect()
 }
 
 /// What `status` warns of.
@@ -37,6 +33,7 @@ pub fn pace_warnings(limit: &Limit, links: &[LinkStatus]) -> Vec<String> {
 pub fn status_warnings(
     telemetry: &Telemetry,
     hosts: HostsView,
+    limits: &[Limit],
     links: &[LinkStatus],
 ) -> Vec<String> {
     let full = telemetry.under_pressure().then(|| {
@@ -45,7 +42,32 @@ pub fn status_warnings(
              limit prefixes with --scope shared"
         )
     });
-    full.into_iter().chain(links.iter().filter_map(not_ready)).collect()
+    full.into_iter().chain(queue_warnings(&paced(limits), links)).collect()
+}
+
+fn paced(limits: &[Limit]) -> Vec<&Limit> {
+    limits.iter().filter(|limit| limit.action.paces()).collect()
+}
+
+/// Packets that leave by a link are those to hosts beyond it, or from hosts on this side.
+fn comes_in(limit: &Limit, link: &LinkStatus) -> Option<String> {
+    let (word, directed) = match link.side {
+        Side::Far => ("up", limit.up),
+        Side::Near => ("down", limit.down),
+    };
+    let option = if directed.is_empty() { "total" } else { word };
+    let is_limited = !directed.is_empty() || !limit.total.is_empty();
+    let name = link.interface.as_deref().filter(|_| is_limited)?;
+    Some(format!(
+        "{name} delays only packets that leave by it: excess of --{option} that comes in by it is \
+         dropped"
+    ))
+}
+
+/// What the queues of links cannot do for limits that pace.
+fn queue_warnings(paced: &[&Limit], links: &[LinkStatus]) -> Vec<String> {
+    let of = |link: &LinkStatus| not_ready(link).into_iter().chain(room::warnings(paced, link));
+    links.iter().flat_map(of).collect()
 }
 
 /// A link on which limits want to delay packets and cannot.
@@ -91,7 +113,7 @@ mod tests {
         };
         let limit = request.check("10.0.0.0/24".parse().unwrap()).unwrap().value;
         pace_warnings(
-            &limit,
+            &[limit],
             &[link("lan0", Side::Far, Some(true)), link("wan0", Side::Near, Some(true))],
         )
     }
@@ -118,7 +140,7 @@ mod tests {
         let mut warned = |packets| {
             engine.packets = packets;
             let hosts = telemetry.sample(&engine).unwrap().hosts;
-            status_warnings(&telemetry, hosts, &[]).pop()
+            status_warnings(&telemetry, hosts, &[], &[]).pop()
         };
         assert_eq!(warned(1), None);
         let words = warned(2).unwrap();
@@ -135,7 +157,7 @@ mod tests {
             link("eth2", Side::Far, Some(true)),
             link("eth3", Side::Far, None),
         ];
-        let warnings = status_warnings(&Telemetry::default(), HostsView::default(), &links);
+        let warnings = status_warnings(&Telemetry::default(), HostsView::default(), &[], &links);
         assert_eq!(warnings.len(), 1);
         assert!(
             warnings[0].contains("`tc qdisc replace dev eth1 root fq flow_limit 1000`"),

@@ -61,7 +61,8 @@ pub(super) async fn set(
             let checked = request.check(named.prefix.resolve(engine.ipv6_host_prefix())?)?;
             let change = engine.set_limit(&checked.value)?;
             let mut warnings = checked.warnings;
-            warnings.extend(pace_warnings(&checked.value, &engine.links()));
+            let limits = std::slice::from_ref(&checked.value);
+            warnings.extend(pace_warnings(limits, &engine.links()));
             let limit = LimitView::from(&checked.value);
             Ok(LimitSet { limit, change: change.into(), warnings })
         })

@@ -1,6 +1,6 @@
 //! `/v1/policy`.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -32,11 +32,8 @@ pub(super) async fn apply(
     let answer = agent
         .with(move |engine, _| {
             let applied = engine.apply(&checked.value)?;
-            let links = engine.links();
-            let paced = checked.value.limits.iter().flat_map(|limit| pace_warnings(limit, &links));
             let mut warnings = checked.warnings;
-            // Many limits earn the same few warnings.
-            warnings.extend(paced.collect::<BTreeSet<_>>());
+            warnings.extend(pace_warnings(&checked.value.limits, &engine.links()));
             Ok(PolicyApplied::new(applied, warnings))
         })
         .await?;

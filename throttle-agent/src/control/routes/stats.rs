@@ -22,9 +22,9 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
     let (links, limits, hosts, warnings) = agent
         .with(|engine, telemetry| {
             let hosts = telemetry.stats(&engine.counters()?).hosts;
-            let links = engine.links();
-            let warnings = status_warnings(telemetry, hosts, &links);
-            Ok((links, engine.limits().len(), hosts, warnings))
+            let (links, limits) = (engine.links(), engine.limits());
+            let warnings = status_warnings(telemetry, hosts, &limits, &links);
+            Ok((links, limits.len(), hosts, warnings))
         })
         .await?;
     let info = &agent.info;

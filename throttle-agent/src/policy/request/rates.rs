@@ -64,7 +64,7 @@ impl Asked<'_> {
             let rates = rates.check(name)?;
             match excess {
                 Excess::Leaves => warn_of_small_bursts(name, &rates, warnings),
-                Excess::Waits => warn_of_long_waits(name, &rates, warnings),
+                Excess::Waits => {}
             }
             Ok(rates)
         };
@@ -247,28 +247,6 @@ fn warn_of_small_bursts(name: &str, rates: &Rates, warnings: &mut Vec<String>) {
                 "burst of {burst_packets} packets of --{name}-pps {rate} is below {default}, {STALLS}"
             ));
         }
-    }
-}
-
-/// How far ahead fq lets a packet be scheduled, unless told otherwise (`horizon` of tc-fq).
-const FQ_HORIZON: Span = Span::from_nanoseconds(10 * Span::NANOSECONDS_PER_SECOND);
-
-fn warn_of_long_waits(name: &str, rates: &Rates, warnings: &mut Vec<String>) {
-    let mut warn = |burst: String, option: String| {
-        warnings.push(format!(
-            "burst {burst} of {option} lasts longer than {FQ_HORIZON}, the most that fq delays a \
-             packet: it drops what would wait longer"
-        ));
-    };
-    if let Some(ByteRate { rate, burst, .. }) = rates.bytes
-        && burst > rate.size_in(FQ_HORIZON)
-    {
-        warn(burst.to_string(), format!("--{name} {rate}"));
-    }
-    if let Some(PacketRate { rate, burst_packets, .. }) = rates.packets
-        && burst_packets > rate.packets_in(FQ_HORIZON)
-    {
-        warn(format!("of {burst_packets} packets"), format!("--{name}-pps {rate}"));
     }
 }
 
