@@ -1,5 +1,7 @@
 //! A limit that paces lets packets wait in fq until they conform.
 
+mod room;
+
 use std::net::UdpSocket;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -53,25 +55,6 @@ fn floods_are_delayed_to_exactly_the_limit_and_refused_beyond_the_horizon() {
     });
     assert!(lab.reason("paced").unwrap() > 0);
     assert!(lab.reason("host_bytes").unwrap() > 0);
-}
-
-#[test]
-fn a_flow_gets_a_high_limit_where_fq_has_room_for_its_burst() {
-    require_guest!();
-    const HIGH: u64 = 10 * MBIT;
-    let lab = with_fq();
-    // A burst of 250 ms is 208 packets; fq takes 100 of a flow unless told otherwise.
-    let router = lab.router.namespace(End::Router);
-    set_qdisc(router, "lan0", "fq flow_limit 1000").unwrap();
-    let rate = rate_argument(HIGH);
-    lab.limit_set(&format!("{} --down {rate} --action pace", HOST.prefix(Family::V4))).unwrap();
-    assert_holds(|| {
-        let audits = audit::floods(&lab, (HOST, End::Server), &DOWN[..1], WINDOW, |flood| {
-            flood.rate(HIGH * 3 / 2)
-        })?;
-        audits[0].entry.assert_agrees();
-        Ok(vec![audits[0].reading(HIGH, 2.0)])
-    });
 }
 
 #[test]
@@ -162,16 +145,7 @@ fn a_link_without_fq_polices_and_is_told_of_until_it_has_it() {
 #[test]
 fn a_link_with_fq_under_every_queue_paces() {
     require_guest!();
-    let router = Router::new().unwrap();
-    let namespace = router.namespace(End::Router);
-    namespace
-        .ip("link add many0 numtxqueues 2 numrxqueues 2 type veth peer name many1 \
-             numtxqueues 2 numrxqueues 2\nlink set many0 up\nlink set many1 up\n")
-        .unwrap();
-    tc(namespace, "qdisc replace dev many0 root handle 1: mq").unwrap();
-    queue(namespace, 1, "fq");
-    queue(namespace, 2, "fq");
-    let lab = Lab::with(router, &["--iface", "many0"]).unwrap();
+    let lab = with_many_queues();
     limit(&lab, "pace");
     assert_eq!(pace_ready(&lab, "many0"), true);
     queue(lab.router.namespace(End::Router), 2, "pfifo");
@@ -226,6 +200,20 @@ fn with_fq() -> Lab {
     let router = Router::new().unwrap();
     set_qdisc(router.namespace(End::Router), "lan0", "fq").unwrap();
     Lab::with(router, &["--iface", "lan0"]).unwrap()
+}
+
+/// A link with an fq of its own on each of two queues.
+fn with_many_queues() -> Lab {
+    let router = Router::new().unwrap();
+    let namespace = router.namespace(End::Router);
+    namespace
+        .ip("link add many0 numtxqueues 2 numrxqueues 2 type veth peer name many1 \
+             numtxqueues 2 numrxqueues 2\nlink set many0 up\nlink set many1 up\n")
+        .unwrap();
+    tc(namespace, "qdisc replace dev many0 root handle 1: mq").unwrap();
+    queue(namespace, 1, "fq");
+    queue(namespace, 2, "fq");
+    Lab::with(router, &["--iface", "many0"]).unwrap()
 }
 
 /// Limits the host in every case; returns what the agent says to it.
