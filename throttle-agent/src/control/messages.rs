@@ -175,6 +175,8 @@ pub struct LinkSummary {
     pub side: String,
     /// How the program is attached: `tcx` or `clsact`.
     pub hook: String,
+    /// Whether limits can delay packets on it; `null` when none does.
+    pub pace_ready: Option<bool>,
 }
 
 impl From<&LinkStatus> for LinkSummary {
@@ -184,6 +186,7 @@ impl From<&LinkStatus> for LinkSummary {
             ifindex: link.ifindex,
             side: side_name(link.side).to_owned(),
             hook: hook_name(link.hook).to_owned(),
+            pace_ready: link.pace_ready,
         }
     }
 }

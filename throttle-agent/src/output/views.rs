@@ -140,9 +140,15 @@ impl Show for StatusView {
         );
         let links = self.links.iter().map(|link| {
             let name = or_dash(link.interface.as_ref());
-            [name, link.ifindex.to_string(), link.side.clone(), link.hook.clone()]
+            [
+                name,
+                link.ifindex.to_string(),
+                link.side.clone(),
+                link.hook.clone(),
+                pace_ready(link.pace_ready),
+            ]
         });
-        vec![agent, Table::new(["LINK", ">IFINDEX", "SIDE", "HOOK"], links)]
+        vec![agent, Table::new(["LINK", ">IFINDEX", "SIDE", "HOOK", PACE_READY], links)]
     }
 }
 
@@ -217,11 +223,18 @@ fn links(links: &[LinkLimitView]) -> Table {
             rates(link.down),
             rates(link.total),
             Size::from_bytes(link.overhead_bytes.into()).to_string(),
-            or_dash(link.pace_ready.map(|ready| if ready { "yes" } else { "no" })),
+            pace_ready(link.pace_ready),
         ]
     };
-    let head = ["LINK", "SIDE", "HOOK", "ACTION", "UP", "DOWN", "TOTAL", ">OVERHEAD", "PACE READY"];
+    let head = ["LINK", "SIDE", "HOOK", "ACTION", "UP", "DOWN", "TOTAL", ">OVERHEAD", PACE_READY];
     Table::new(head, links.iter().map(row))
+}
+
+const PACE_READY: &str = "PACE READY";
+
+/// Whether a link can delay packets; a dash where no limit wants it to.
+fn pace_ready(is_ready: Option<bool>) -> String {
+    or_dash(is_ready.map(|ready| if ready { "yes" } else { "no" }))
 }
 
 /// Rates with their bursts in the form in which they can be typed.
@@ -232,7 +245,11 @@ fn rates(view: RatesView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{GroupRequest, LimitRequest, RatesRequest};
+    use crate::{
+        control::LinkSummary,
+        policy::{GroupRequest, LimitRequest, RatesRequest},
+        telemetry::HostsView,
+    };
 
     fn down() -> RatesRequest {
         RatesRequest { bits_per_second: Some(10_000_000), ..Default::default() }
@@ -267,6 +284,32 @@ mod tests {
                 "one-time burst 1mb"
             ]
         );
+    }
+
+    #[test]
+    fn status_says_of_each_link_whether_it_can_pace() {
+        let link = |pace_ready| LinkSummary {
+            interface: Some("eth1".into()),
+            ifindex: 3,
+            side: "far".into(),
+            hook: "tcx".into(),
+            pace_ready,
+        };
+        for (is_ready, shown) in [(None, "-"), (Some(false), "no"), (Some(true), "yes")] {
+            let status = StatusView {
+                instance: "default".into(),
+                version: String::new(),
+                pid: 1,
+                uptime_seconds: 0.0,
+                adopted: false,
+                control_socket: String::new(),
+                links: vec![link(is_ready)],
+                limits: 0,
+                hosts: HostsView::default(),
+                warnings: Vec::new(),
+            };
+            assert_eq!(cells(&status.tables()[1]), ["eth1", "3", "far", "tcx", shown]);
+        }
     }
 
     #[test]

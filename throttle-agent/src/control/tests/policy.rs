@@ -174,6 +174,11 @@ async fn a_policy_may_be_as_large_as_a_table_of_limits() {
 #[tokio::test]
 async fn limits_that_cannot_pace_earn_warnings() {
     let running = Running::start();
+    let pace_ready = async || {
+        let status: Value = running.client.get("/v1/status").await.unwrap();
+        status["links"][0]["pace_ready"].clone()
+    };
+    assert_eq!(pace_ready().await, Value::Null, "no limit paces");
     let paced = json!({"action": "pace", "up": {"bits_per_second": 8_000_000}});
     let set: LimitSet = running.put("/v1/limits/10.0.0.0/24", &paced).await.unwrap();
     // Both links are far, so nothing that hosts send leaves by them, and neither has fq.
@@ -181,6 +186,7 @@ async fn limits_that_cannot_pace_earn_warnings() {
     let policy: PolicyRequest = running.client.get("/v1/policy").await.unwrap();
     let applied: PolicyApplied = running.put("/v1/policy", &policy).await.unwrap();
     assert_eq!(applied.warnings.len(), 4, "{:?}", applied.warnings);
+    assert_eq!(pace_ready().await, false);
     let status: StatusView = running.client.get("/v1/status").await.unwrap();
     assert_eq!(status.warnings.len(), 2);
     assert!(status.warnings[0].contains("tc qdisc replace dev eth1 root fq"));
