@@ -109,6 +109,29 @@ fn a_total_is_granted_once_with_the_first_packet_that_the_host_sends() {
 }
 
 #[test]
+fn a_changed_limit_cuts_the_debt_of_each_direction_whichever_is_used_first() {
+    require_root!();
+    with_program(Side::Far, |program| {
+        // Bytes together, packets by direction: of the buckets of `up`, both directions use one.
+        let limit = |burst| {
+            let time = Span::from_nanoseconds(burst * 10_000_000_000);
+            let packets = Rates { bytes: None, packets: Some(PacketRate::refilled(burst, time)) };
+            let total = limits::rated(800, 1 << 20);
+            Limit { up: packets, down: packets, ..limits::total(PREFIX, total) }
+        };
+        for first in [Hook::Egress, Hook::Ingress] {
+            let second = if first == Hook::Egress { Hook::Ingress } else { Hook::Egress };
+            program.set(&limit(5));
+            assert!(passing(program, Hook::Ingress, HOST) > 0);
+            assert!(passing(program, Hook::Egress, HOST) > 0);
+            program.set(&limit(1));
+            assert_eq!(passing(program, first, HOST), 1, "the debt is cut to the burst");
+            assert_eq!(passing(program, second, HOST), 1, "of the other direction as well");
+        }
+    });
+}
+
+#[test]
 fn a_shared_prefix_is_granted_once_in_all() {
     require_root!();
     with_program(Side::Far, |program| {
