@@ -1,5 +1,8 @@
 //! Host, group and link in one pass: which level refuses, and that no other one is charged then.
 
+mod groups;
+mod links;
+
 use throttle_agent::datapath::Change;
 use throttle_agent::policy::{Group, LinkLimit, PacketRate, ParentAction, Rates};
 use throttle_common::abi::{Hook, Side};
@@ -96,39 +99,6 @@ fn a_packet_passes_every_level_or_is_charged_to_none() {
 }
 
 #[test]
-fn a_group_holds_both_families_and_shared_prefixes_together() {
-    require_root!();
-    with_program(Side::Far, |program| {
-        program.set_group(&limits::group(GROUP, of_bytes(2)));
-        let wide = limits::bytes(1 << 20);
-        program.set(&limits::within(limits::each(PREFIX, wide), GROUP));
-        program.set(&limits::within(limits::each("fd00::/48", wide), GROUP));
-        program.set(&limits::within(limits::shared("10.0.1.0/24", wide), GROUP));
-        let hosts = [
-            (HOST, HOST, PREFIX, PEER),
-            ("fd00:0:0:1::1", "fd00:0:0:1::", "fd00::/48", "2001:db8::1"),
-            ("10.0.1.1", "10.0.1.1", "10.0.1.0/24", PEER),
-        ];
-        for (reason, fate) in [(Reason::Conforms, Fate::Passed), (Reason::GroupBytes, Fate::Excess)]
-        {
-            for (source, host, prefix, peer) in hosts {
-                let sent = Frame::udp(source, peer).bytes();
-                let moves = Moves::up(reason, 1000).held(host, prefix, fate).group(GROUP, fate);
-                program.keeps(Hook::Ingress, &sent, &moves);
-            }
-        }
-        let state = program.host(HOST).expect("it was made");
-        assert_eq!(state.group.map(|name| name.to_string()).as_deref(), Some(GROUP));
-        // The other direction has a bucket of its own, and others are not members.
-        let moves = Moves::down(Reason::Conforms, 1000).held(HOST, PREFIX, Fate::Passed);
-        program.keeps(Hook::Egress, &down(HOST), &moves.group(GROUP, Fate::Passed));
-        program.set(&limits::each("10.0.2.0/24", wide));
-        let moves = Moves::up(Reason::Conforms, 1000).held("10.0.2.1", "10.0.2.0/24", Fate::Passed);
-        program.keeps(Hook::Ingress, &up("10.0.2.1"), &moves);
-    });
-}
-
-#[test]
 fn a_total_at_group_or_link_holds_both_directions_together() {
     require_root!();
     let totals = [
@@ -160,103 +130,6 @@ fn a_total_at_group_or_link_holds_both_directions_together() {
             program.keeps(Hook::Egress, &down(OTHER), &moves);
         });
     }
-}
-
-#[test]
-fn a_group_that_observes_counts_its_excess_and_refuses_nothing() {
-    require_root!();
-    with_program(Side::Far, |program| {
-        let group = limits::group(GROUP, of_bytes(1));
-        program.set_group(&Group { action: ParentAction::Observe, ..group });
-        program.set(&limits::within(limits::each(PREFIX, of_bytes(6)), GROUP));
-        conform(program, HOST, 2);
-        for _ in 0..5 {
-            let moves = Moves::up(Reason::Observed, 1000).held(HOST, PREFIX, Fate::Passed);
-            program.keeps(Hook::Ingress, &up(HOST), &moves.group(GROUP, Fate::Excess));
-        }
-        // The host's bucket was charged all the while, the group's was not.
-        program.keeps(Hook::Ingress, &up(HOST), &refused(Reason::HostBytes, HOST));
-        assert!(program.counters().groups[0].up.wait_ns <= 10_000_000_000);
-    });
-}
-
-#[test]
-fn a_link_holds_hosts_without_a_limit_too() {
-    require_root!();
-    for (rates, by_link) in [(of_bytes(1), Reason::LinkBytes), (of_packets(1), Reason::LinkPackets)]
-    {
-        with_program(Side::Far, |program| {
-            program.set_link(&limits::link(rates));
-            program.keeps(Hook::Ingress, &up(HOST), &Moves::up(Reason::NoLimit, 1000));
-            let sent = Frame::udp("fd00::1", "2001:db8::1").bytes();
-            program.keeps(Hook::Ingress, &sent, &Moves::up(Reason::NoLimit, 1000));
-            program.keeps(Hook::Ingress, &up(HOST), &Moves::up(by_link, 1000));
-            program.keeps(Hook::Egress, &down(HOST), &Moves::down(Reason::NoLimit, 1000));
-            // Nothing that keeps the link itself alive is held.
-            let all = Frame::udp(HOST, "224.0.0.1").bytes();
-            program.keeps(Hook::Ingress, &all, &Moves::up(Reason::Exempt, 1000));
-            program.set_link(&LinkLimit::default());
-            program.keeps(Hook::Ingress, &up(HOST), &Moves::up(Reason::NoLimit, 1000));
-        });
-    }
-}
-
-#[test]
-fn a_link_that_observes_refuses_nothing() {
-    require_root!();
-    with_program(Side::Far, |program| {
-        let link = LinkLimit { action: ParentAction::Observe, ..limits::link(of_bytes(1)) };
-        program.set_link(&link);
-        program.set_group(&limits::group(GROUP, of_bytes(100)));
-        program.set(&limits::within(limits::each(PREFIX, of_bytes(100)), GROUP));
-        let other = "172.16.0.1";
-        program.keeps(Hook::Ingress, &up(other), &Moves::up(Reason::NoLimit, 1000));
-        conform(program, HOST, 1);
-        for _ in 0..3 {
-            program.keeps(Hook::Ingress, &up(other), &Moves::up(Reason::Observed, 1000));
-            let moves = member(Reason::Observed, HOST, Fate::Passed);
-            program.keeps(Hook::Ingress, &up(HOST), &moves);
-        }
-    });
-}
-
-#[test]
-fn overhead_counts_for_every_wire_packet_at_every_level() {
-    require_root!();
-    with_program(Side::Far, |program| {
-        let overhead = |rates| LinkLimit { overhead_bytes: 24, ..limits::link(rates) };
-        program.set_link(&overhead(Rates::default()));
-        program.keeps(Hook::Ingress, &up(HOST), &Moves::up(Reason::NoLimit, 1024));
-        program.set_group(&limits::group(GROUP, of_bytes(1000)));
-        let limit = limits::within(limits::each(PREFIX, limits::rated(800, 2047)), GROUP);
-        program.set(&limit);
-        let held = |reason, bytes, fate| Moves::up(reason, bytes).held(HOST, PREFIX, fate);
-        let conforms = held(Reason::Conforms, 1024, Fate::Passed).group(GROUP, Fate::Passed);
-        // With the overhead, two packets fill a burst of 2047 bytes.
-        program.keeps(Hook::Ingress, &up(HOST), &conforms);
-        program.keeps(Hook::Ingress, &up(HOST), &conforms);
-        let refused = held(Reason::HostBytes, 1024, Fate::Excess);
-        program.keeps(Hook::Ingress, &up(HOST), &refused);
-        let state = program.host(HOST).expect("it was made");
-        assert_eq!((state.up.passed.bytes, state.up.excess.bytes), (2048, 1024));
-        assert_eq!(program.counters().groups[0].up.passed.bytes, 2048);
-        // 40 bytes of headers and 3000 of payload in three segments.
-        let merged = Frame::tcp(OTHER, PEER).layer3_bytes(3040).bytes();
-        let segments = Segments { size_bytes: 1448, count: 3 };
-        let moves = Moves::up(Reason::Conforms, 3000 + 3 * (40 + 24)).segments(segments, 3);
-        let moves = moves.held(OTHER, PREFIX, Fate::Passed).group(GROUP, Fate::Passed);
-        program.keeps(Hook::Ingress, &merged, &moves);
-        // The link's own bucket is charged with it as well.
-        program.set_link(&overhead(limits::rated(800, 2047)));
-        let other = up("172.16.0.1");
-        program.keeps(Hook::Ingress, &other, &Moves::up(Reason::NoLimit, 1024));
-        program.keeps(Hook::Ingress, &other, &Moves::up(Reason::NoLimit, 1024));
-        program.keeps(Hook::Ingress, &other, &Moves::up(Reason::LinkBytes, 1024));
-        // What is no IP packet has none: nobody knows what it is made of.
-        let mut arp = up(HOST);
-        arp[12..14].copy_from_slice(&[0x08, 0x06]);
-        program.keeps(Hook::Ingress, &arp, &Moves::up(Reason::NotIp, 1014));
-    });
 }
 
 #[test]
@@ -292,55 +165,6 @@ fn a_changed_group_or_link_keeps_its_debt_and_counters() {
         program.set_link(&limits::link(of_bytes(7)));
         conform(program, HOST, 2);
         program.keeps(Hook::Ingress, &up(HOST), &refused(Reason::LinkBytes, HOST));
-    });
-}
-
-#[test]
-fn a_group_with_members_cannot_be_deleted_and_a_limit_needs_its_group() {
-    require_root!();
-    with_program(Side::Far, |program| {
-        let name = GROUP.parse().expect("a name");
-        let limit = limits::within(limits::each(PREFIX, of_bytes(100)), GROUP);
-        let error = program.datapath().set_limit(&limit).expect_err("there is no group");
-        assert!(error.to_string().contains("no group acme"), "{error}");
-        program.keeps(Hook::Ingress, &up(HOST), &Moves::up(Reason::NoLimit, 1000));
-        assert!(program.datapath().limits().is_empty());
-        program.set_group(&limits::group(GROUP, of_bytes(1)));
-        program.set(&limit);
-        conform(program, HOST, 2);
-        let error = program.datapath().delete_group(&name).expect_err("it has a member");
-        assert!(error.to_string().contains(PREFIX), "{error}");
-        let excess = member(Reason::GroupBytes, HOST, Fate::Excess);
-        program.keeps(Hook::Ingress, &up(HOST), &excess);
-        program.set(&limits::each(PREFIX, of_bytes(100)));
-        assert!(sound(program.datapath().delete_group(&name)));
-        assert!(!sound(program.datapath().delete_group(&name)));
-        let moves = Moves::up(Reason::Conforms, 1000).held(HOST, PREFIX, Fate::Passed);
-        program.keeps(Hook::Ingress, &up(HOST), &moves);
-        // One made anew owes nothing.
-        program.set_group(&limits::group(GROUP, of_bytes(1)));
-        program.set(&limit);
-        conform(program, HOST, 2);
-        program.keeps(Hook::Ingress, &up(HOST), &excess);
-    });
-}
-
-#[test]
-fn a_link_whose_limit_is_gone_is_held_to_that_of_nobody_else() {
-    require_root!();
-    with_program(Side::Far, |program| {
-        program.set_link(&limits::link(of_packets(1)));
-        program.set_link(&LinkLimit::default());
-        // As many groups as there can be limits: one of them gets what the link's has left.
-        for number in 0..64 {
-            program.set_group(&limits::group(&format!("g{number}"), of_packets(1)));
-        }
-        for _ in 0..4 {
-            program.keeps(Hook::Ingress, &up(HOST), &Moves::up(Reason::NoLimit, 1000));
-        }
-        assert_eq!(program.datapath().link_limit("lo"), Some(LinkLimit::default()));
-        program.restart();
-        assert_eq!(program.datapath().link_limit("lo"), Some(LinkLimit::default()));
     });
 }
 
