@@ -27,6 +27,7 @@ pub mod ppp;
 pub mod prog;
 pub mod promise;
 pub mod public;
+mod receiver;
 pub mod restrict;
 pub mod ring;
 pub mod router;

@@ -1,17 +1,16 @@
 //! Receivers of UDP packets: one that only keeps the kernel from answering, one that counts.
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::measure::Sample;
 use crate::netns::Namespace;
+use crate::receiver::Receiver;
 use crate::router::{End, Router};
 use crate::traffic::{Family, Transport};
 
@@ -30,14 +29,12 @@ pub fn discard(namespace: &Namespace) -> Result<UdpSocket> {
 /// Counts what arrives at one address and port; for rates of some ten megabits per second.
 #[derive(Debug)]
 pub struct CountingSink {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    receiver: Receiver,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    stop: AtomicBool,
+struct Counts {
     bytes: AtomicU64,
     packets: AtomicU64,
 }
@@ -45,55 +42,31 @@ struct Shared {
 impl CountingSink {
     /// Starts to count at a free port of `end`.
     pub fn bind(router: &Router, end: End, family: Family) -> Result<Self> {
-        let wanted = SocketAddr::new(end.address(family), 0);
-        let socket = router.namespace(end).run(|| UdpSocket::bind(wanted))?;
-        let socket = socket.with_context(|| format!("binding {wanted}"))?;
-        socket.set_read_timeout(Some(Duration::from_millis(20)))?;
-        setsockopt(&socket, sockopt::RcvBufForce, &(8 << 20))
-            .context("growing the sink's queue")?;
-        let address = socket.local_addr()?;
-        let shared = Arc::new(Shared::default());
+        let counts = Arc::<Counts>::default();
+        let counted = Arc::clone(&counts);
         let header_bytes = Transport::Udp.header_bytes(family);
-        let counting = Arc::clone(&shared);
-        let thread = Some(std::thread::spawn(move || count(&socket, &counting, header_bytes)));
-        Ok(Self { address, shared, thread })
+        let mut buffer = [0; 65536];
+        let take = move |socket: &UdpSocket| {
+            let length = socket.recv(&mut buffer)?;
+            counted.bytes.fetch_add(length as u64 + header_bytes, Ordering::Relaxed);
+            counted.packets.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        };
+        let receiver = Receiver::bind(router, end, family, |_| Ok(()), take)?;
+        Ok(Self { receiver, counts })
     }
 
     /// Where to send packets that are to be counted.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.receiver.port()
     }
 
     /// The layer-3 bytes and the packets up to now.
     pub fn sample(&self) -> Sample {
         Sample {
             at: Instant::now(),
-            bytes: self.shared.bytes.load(Ordering::Relaxed),
-            packets: self.shared.packets.load(Ordering::Relaxed),
-        }
-    }
-}
-
-impl Drop for CountingSink {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A panic of the counting thread has been printed already.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn count(socket: &UdpSocket, shared: &Shared, header_bytes: u64) {
-    let mut buffer = [0; 65536];
-    while !shared.stop.load(Ordering::Relaxed) {
-        match socket.recv(&mut buffer) {
-            Ok(length) => {
-                shared.bytes.fetch_add(length as u64 + header_bytes, Ordering::Relaxed);
-                shared.packets.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => panic!("counting sink: {error}"),
+            bytes: self.counts.bytes.load(Ordering::Relaxed),
+            packets: self.counts.packets.load(Ordering::Relaxed),
         }
     }
 }
