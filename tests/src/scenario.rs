@@ -27,6 +27,18 @@ pub fn ends(host: End, peer: End, direction: Direction) -> (End, End) {
     }
 }
 
+/// The flow of a case between `host` and the server, as fast as it can.
+pub fn flow(
+    router: &Router,
+    host: End,
+    case: Case,
+    [skipped_seconds, seconds]: [u32; 2],
+) -> Flow<'_> {
+    let Case { direction, family } = case;
+    let (from, to) = ends(host, End::Server, direction);
+    Flow { router, from, to, family, skipped_seconds, seconds, bits_per_second: None }
+}
+
 /// What arrived of the floods to one receiver, and what was sent to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {

@@ -5,8 +5,7 @@ use throttle_tests::guest::set_qdisc;
 use throttle_tests::lab::Lab;
 use throttle_tests::require_guest;
 use throttle_tests::router::End;
-use throttle_tests::scenario::{self, ends};
-use throttle_tests::tcp::Flow;
+use throttle_tests::scenario;
 use throttle_tests::traffic::{Case, Direction, MBIT};
 
 const HOST: End = End::host(0);
@@ -19,17 +18,8 @@ fn tcp_over_a_delay_of_20_ms_reaches_its_limit() {
     set_qdisc(lab.router.namespace(End::Server), "eth0", "netem delay 20ms").unwrap();
     lab.limit_both(|family| HOST.prefix(family), "each", LIMIT).unwrap();
     for direction in Direction::ALL {
-        let (from, to) = ends(HOST, End::Server, direction);
         let cases = Case::of(direction);
-        let flows = cases.map(|Case { family, .. }| Flow {
-            router: &lab.router,
-            from,
-            to,
-            family,
-            skipped_seconds: 1,
-            seconds: 8,
-            bits_per_second: None,
-        });
+        let flows = cases.map(|case| scenario::flow(&lab.router, HOST, case, [1, 8]));
         assert_holds(|| {
             let results = scenario::transfers(&flows, LIMIT)?;
             let readings = cases.iter().zip(results).map(|(case, (rate, _))| {

@@ -11,7 +11,6 @@ use throttle_tests::lab::Lab;
 use throttle_tests::require_guest;
 use throttle_tests::router::End;
 use throttle_tests::scenario::{self, ends};
-use throttle_tests::tcp::Flow;
 use throttle_tests::traffic::{Case, Direction, Family, MBIT, rate_argument};
 
 const HOST: End = End::host(0);
@@ -92,17 +91,8 @@ fn limit(lab: &Lab, action: &str) {
 
 /// One flow of each IP version; returns the sum of their retransmits.
 fn transfers(lab: &Lab, direction: Direction) -> anyhow::Result<(u64, Vec<Reading>)> {
-    let (from, to) = ends(HOST, End::Server, direction);
     let cases = Case::of(direction);
-    let flows = cases.map(|Case { family, .. }| Flow {
-        router: &lab.router,
-        from,
-        to,
-        family,
-        skipped_seconds: 1,
-        seconds: 6,
-        bits_per_second: None,
-    });
+    let flows = cases.map(|case| scenario::flow(&lab.router, HOST, case, [1, 6]));
     let mut sum = 0;
     let mut readings = Vec::new();
     for (case, (rate, report)) in cases.iter().zip(scenario::transfers(&flows, LIMIT)?) {

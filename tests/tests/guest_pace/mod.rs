@@ -19,7 +19,6 @@ use throttle_tests::netns::Namespace;
 use throttle_tests::require_guest;
 use throttle_tests::router::{End, Router};
 use throttle_tests::scenario::{self, ends};
-use throttle_tests::tcp::Flow;
 use throttle_tests::traffic::{Case, Direction, Family, MBIT, rate_argument};
 
 const HOST: End = End::host(0);
@@ -88,18 +87,7 @@ fn tcp_is_delayed_and_hardly_loses_a_packet() {
     require_guest!();
     let lab = with_fq();
     limit(&lab, "pace");
-    let flows = DOWN.map(|Case { direction, family }| {
-        let (from, to) = ends(HOST, End::Server, direction);
-        Flow {
-            router: &lab.router,
-            from,
-            to,
-            family,
-            skipped_seconds: 2,
-            seconds: 8,
-            bits_per_second: None,
-        }
-    });
+    let flows = DOWN.map(|case| scenario::flow(&lab.router, HOST, case, [2, 8]));
     assert_holds(|| {
         let results = DOWN.iter().zip(scenario::transfers(&flows, LIMIT)?);
         let readings = results.flat_map(|(case, (rate, report))| {
