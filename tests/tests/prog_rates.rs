@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use throttle_agent::policy::{ByteRate, Limit, PacketRate, Rates};
+use throttle_agent::policy::{ByteRate, Limit, PacketRate, Rates, Scope};
 use throttle_common::abi::{Direction, Hook, Side};
 use throttle_common::units::{Size, Span};
 use throttle_common::verdict::Reason;
@@ -94,18 +94,25 @@ fn a_limit_that_is_set_again_grants_again() {
 }
 
 #[test]
-fn a_total_is_granted_once_with_the_first_packet_that_the_host_sends() {
+fn a_total_is_granted_once_with_the_first_packet_of_either_direction() {
     require_root!();
-    with_program(Side::Far, |program| {
-        program.set(&granting(limits::total(PREFIX, limits::rated(800, 1))));
-        assert_eq!(passing(program, Hook::Ingress, HOST), GRANTED);
-        assert_eq!(passing(program, Hook::Egress, HOST), 0);
-        assert_eq!(passing(program, Hook::Ingress, HOST), 0);
-        let other = "10.0.0.2";
-        assert_eq!(passing(program, Hook::Egress, other), 1, "the burst alone");
-        assert!(passing(program, Hook::Ingress, other) > 1, "the grant");
-        assert_eq!(passing(program, Hook::Egress, other), 0);
-    });
+    let limit = |burst| granting(limits::total(PREFIX, limits::rated(800, burst)));
+    let shared = |burst| Limit { scope: Scope::Shared, ..limit(burst) };
+    for limit in [&limit as &(dyn Fn(u64) -> Limit + Sync), &shared] {
+        with_program(Side::Far, |program| {
+            for (first, second) in [(Hook::Ingress, Hook::Egress), (Hook::Egress, Hook::Ingress)] {
+                program.set(&limit(1));
+                assert_eq!(passing(program, first, HOST), GRANTED, "{first:?}");
+                assert_eq!(passing(program, second, HOST), 0, "{second:?} after {first:?}");
+                assert_eq!(passing(program, first, HOST), 0, "{first:?} again");
+                // The debt of 1000 bytes is cut to the new burst, and then paid by the grant.
+                program.set(&limit(2));
+                assert_eq!(passing(program, second, HOST), GRANTED, "{second:?}, set again");
+                assert_eq!(passing(program, first, HOST), 0, "{first:?} after {second:?}");
+                program.delete(PREFIX);
+            }
+        });
+    }
 }
 
 #[test]

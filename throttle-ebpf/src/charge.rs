@@ -12,6 +12,7 @@ use throttle_common::{
 use crate::{
     binding::{self, Novelty},
     clock::KernelClock,
+    renew::{self, renew},
     seen::Seen,
     tables::{advances, common, counters, hosts, limits},
     treat::treat,
@@ -86,6 +87,12 @@ extern "C" fn throttle_charge(
     let Some(seen) = (unsafe { seen.as_ref() }) else { return Reason::Internal as u32 };
     let (slot, row) = (limits as u32, (limits >> 32) as u32);
     let place = Place::from_word(place);
+    // A limit is new to hosts that have a way alone.
+    if place.novelty != Novelty::Known
+        && let Some(host) = hosts::in_way(place.number)
+    {
+        renew::throttle_renew_host(host, seen.direction() as u32, place.novelty as u64);
+    }
     match admit(seen, slot, row, &place) {
         Some(verdict) => {
             treat(&TcContext::new(skb), seen.network_offset(), seen.version(), &verdict) as u32
@@ -113,7 +120,7 @@ extern "C" fn throttle_charge_link(seen: *const Seen, row: u32, bank: u32) -> u3
 #[inline(always)]
 fn link_alone(row: u32, direction: Direction, bank: u32, wire: Wire) -> Option<Reason> {
     let clock = KernelClock::read(0);
-    let link = parent(row, direction, bank, &clock)?;
+    let link = parent(row, direction, bank)?;
     let phase = link.phase();
     let outcome = bucket::admit_alone(&clock, &link, Load { direction, wire, phase });
     Some(match outcome.refused {
@@ -139,8 +146,8 @@ fn admit(seen: &Seen, slot: u32, row: u32, place: &Place) -> Option<Verdict> {
     let load = Load { direction, wire, phase: account.phase() ^ sent };
     let has_parents = limit.group | row != Limit::NO_ROW;
     let outcome = if has_parents {
-        let group = parent(limit.group, direction, place.bank, &clock)?;
-        let link = parent(row, direction, place.bank, &clock)?;
+        let group = parent(limit.group, direction, place.bank)?;
+        let link = parent(row, direction, place.bank)?;
         bucket::admit(&clock, &Levels { host: account, group, link }, load)
     } else {
         bucket::admit_alone(&clock, &account, load)
@@ -187,17 +194,16 @@ fn leaf<'a>(
 ) -> Option<(Account<'a, Cell>, Level)> {
     if limit.has(Limit::SHARED) {
         let common = common::shared(limit.index)?;
-        let account = common_account(limit, slot, common, direction, grants(limit, place), clock);
+        let account = common_account(limit, slot, common, direction, grants(limit, place));
         return Some((account, Level::Shared));
     }
     let Some(host) = host else {
         let common = overflow(limit, slot, direction, place.number, clock)?;
-        let account = common_account(limit, slot, common, direction, grants(limit, place), clock);
+        let account = common_account(limit, slot, common, direction, grants(limit, place));
         return Some((account, Level::Overflow));
     };
     let bucket = |flag| &host.direction(own_or_up(limit, flag, direction)).buckets;
     let account = account(limit, bucket(Limit::TOTAL_BYTES), bucket(Limit::TOTAL_PACKETS));
-    renew(&account, direction, place.novelty, grants(limit, place), clock);
     Some((account, Level::Host))
 }
 
@@ -213,7 +219,7 @@ fn overflow(
 ) -> Option<&'static CommonBuckets> {
     let hashed = common::overflow(number)?;
     let own = hashed.direction(direction);
-    let owner = Binding::from_word(own.binding.load());
+    let owner = Binding::from_word(own.buckets.binding.load());
     let owes = |tat: &Cell| bucket::debt(tat.load(), clock.coarse()) > 0;
     let is_taken =
         owner.slot != slot && (owes(&own.buckets.bytes_tat) || owes(&own.buckets.packets_tat));
@@ -223,15 +229,10 @@ fn overflow(
 /// The account of a group or a link, given by its row; one without rates when it is not limited.
 /// `None` when what the row names does not exist.
 #[inline(always)]
-fn parent<'a>(
-    row: u32,
-    direction: Direction,
-    bank: u32,
-    clock: &KernelClock,
-) -> Option<Account<'a, Cell>> {
+fn parent<'a>(row: u32, direction: Direction, bank: u32) -> Option<Account<'a, Cell>> {
     let common = common::shared(row)?;
     let slot = common.direction(direction).slot(bank);
-    let account = common_account(limits::get(slot)?, slot, common, direction, 0, clock);
+    let account = common_account(limits::get(slot)?, slot, common, direction, 0);
     Some(account.in_advance(advances::of(row, direction, slot)?))
 }
 
@@ -244,17 +245,16 @@ fn common_account<'a>(
     common: &'a CommonBuckets,
     direction: Direction,
     grants: u64,
-    clock: &KernelClock,
 ) -> Account<'a, Cell> {
-    let own = common.direction(direction);
-    let bucket = |flag| &common.direction(own_or_up(limit, flag, direction)).buckets;
-    let account = account(limit, bucket(Limit::TOTAL_BYTES), bucket(Limit::TOTAL_PACKETS));
+    let own = &common.direction(direction).buckets;
     let (found, now) = (own.binding.load(), Binding { generation: 1, slot });
     if found != now.to_word() {
         let novelty = binding::remember(&own.binding, found, now);
-        renew(&account, direction, novelty, grants, clock);
+        let up = &common.direction(Direction::Up).buckets;
+        renew(limit, (own, up), direction, novelty, grants);
     }
-    account
+    let bucket = |flag| &common.direction(own_or_up(limit, flag, direction)).buckets;
+    account(limit, bucket(Limit::TOTAL_BYTES), bucket(Limit::TOTAL_PACKETS))
 }
 
 /// The direction whose bucket is charged: `Up` for both where the limit has a total, by `flag`.
@@ -267,29 +267,4 @@ fn own_or_up(limit: &Limit, flag: u32, direction: Direction) -> Direction {
 #[inline(always)]
 fn account<'a>(limit: &'a Limit, bytes: &'a Buckets, packets: &'a Buckets) -> Account<'a, Cell> {
     Account::new(limit, &bytes.bytes_tat, &packets.packets_tat)
-}
-
-/// Cuts the debt to the burst of a limit that is new to the buckets, and grants what it grants once.
-#[inline(always)]
-fn renew(
-    account: &Account<'_, Cell>,
-    direction: Direction,
-    novelty: Novelty,
-    grants: u64,
-    clock: &KernelClock,
-) {
-    if novelty == Novelty::Known {
-        return;
-    }
-    let Account { limit, bytes_tat, packets_tat, .. } = account;
-    let rates = &limit.rates[direction as usize];
-    let now = clock.precise();
-    if novelty == Novelty::Successor {
-        bucket::clamp(*bytes_tat, now, rates.bytes.burst_ticks);
-        bucket::clamp(*packets_tat, now, rates.packets.burst_ticks);
-    }
-    let one_time_ticks = limit.one_time_ticks[direction as usize] * grants;
-    if one_time_ticks != 0 {
-        bucket::grant(*bytes_tat, now, one_time_ticks);
-    }
 }

@@ -74,7 +74,7 @@ fn limit(
     };
     let host = hosts::in_way(way);
     let bound = match host {
-        Some(host) => binding::bind(&host.direction(direction).binding, &address, policy),
+        Some(host) => binding::bind(&host.direction(direction).buckets.binding, &address, policy),
         None => binding::unbound(&address, policy),
     };
     let slot = bound.slot;

@@ -40,7 +40,7 @@ impl DirectionSnapshot {
         Self {
             bytes_tat: direction.buckets.bytes_tat.load(),
             packets_tat: direction.buckets.packets_tat.load(),
-            binding: Binding::from_word(direction.binding.load()),
+            binding: Binding::from_word(direction.buckets.binding.load()),
             last_seen_ns: direction.last_seen_ns.load(),
             passed: tally(&direction.passed_packets, &direction.passed_bytes),
             excess: tally(&direction.excess_packets, &direction.excess_bytes),

@@ -16,6 +16,8 @@ pub struct Buckets {
     pub bytes_tat: Cell,
     /// Theoretical arrival time of the packet bucket, in ticks.
     pub packets_tat: Cell,
+    /// The limit that they were last renewed under; see [`Binding`]. A host's is the limit that holds it.
+    pub binding: Cell,
 }
 
 /// One direction of a host: one cache line.
@@ -23,8 +25,6 @@ pub struct Buckets {
 pub struct HostDirection {
     /// The host's own buckets.
     pub buckets: Buckets,
-    /// The limit that holds the host; see [`Binding`].
-    pub binding: Cell,
     /// Coarse monotonic time of the last packet, in nanoseconds; 0 before the first.
     pub last_seen_ns: Cell,
     /// Layer-3 bytes that passed.
@@ -41,11 +41,11 @@ impl HostDirection {
     /// Every word.
     #[must_use]
     pub const fn cells(&self) -> [&Cell; 8] {
-        let Buckets { bytes_tat, packets_tat } = &self.buckets;
+        let Buckets { bytes_tat, packets_tat, binding } = &self.buckets;
         [
             bytes_tat,
             packets_tat,
-            &self.binding,
+            binding,
             &self.last_seen_ns,
             &self.passed_bytes,
             &self.passed_packets,
@@ -111,8 +111,6 @@ pub struct CommonBuckets {
 pub struct CommonDirection {
     /// The buckets.
     pub buckets: Buckets,
-    /// The slot of the limit that last clamped the buckets; see [`Binding`].
-    pub binding: Cell,
     /// Of a group or a link: per bank of the policy, the slot of the limit in force;
     /// [`Limit::UNLIMITED_SLOT`](super::Limit::UNLIMITED_SLOT) when nothing is limited.
     pub slots: [Cell; 2],
@@ -135,9 +133,9 @@ impl CommonDirection {
     /// Every word.
     #[must_use]
     pub const fn cells(&self) -> [&Cell; 5] {
-        let Buckets { bytes_tat, packets_tat } = &self.buckets;
+        let Buckets { bytes_tat, packets_tat, binding } = &self.buckets;
         let [first, second] = &self.slots;
-        [bytes_tat, packets_tat, &self.binding, first, second]
+        [bytes_tat, packets_tat, binding, first, second]
     }
 }
 
@@ -195,6 +193,6 @@ const _: () = {
     assert!(size_of::<CommonBuckets>() == 128);
     assert!(size_of::<Budget>() == 64);
     assert!(size_of::<HostName>() == 16);
-    assert!(core::mem::offset_of!(HostDirection, binding) == 16);
+    assert!(core::mem::offset_of!(HostDirection, buckets.binding) == 16);
     assert!(OVERFLOW_BUCKETS.is_power_of_two());
 };

@@ -43,7 +43,7 @@ pub(super) fn stated(
 
 impl Stated {
     /// What so many bytes last at the byte rate of each direction, in ticks. A total's bucket is that
-    /// of both directions, and granted with the first packet that the host sends.
+    /// of both directions, and granted with the first packet.
     pub(super) fn one_time_ticks(&self, bytes: u64) -> Result<[u64; 2]> {
         if bytes == 0 {
             return Ok([0; 2]);
