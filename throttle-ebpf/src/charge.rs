@@ -10,9 +10,9 @@ use throttle_common::{
 };
 
 use crate::{
-    binding::{self, Novelty},
+    binding::Novelty,
     clock::KernelClock,
-    renew::{self, renew},
+    renew::{renew_common, renew_host},
     seen::Seen,
     tables::{advances, common, counters, hosts, limits},
     treat::treat,
@@ -91,7 +91,7 @@ extern "C" fn throttle_charge(
     if place.novelty != Novelty::Known
         && let Some(host) = hosts::in_way(place.number)
     {
-        renew::throttle_renew_host(host, seen.direction() as u32, place.novelty as u64);
+        renew_host(host, seen.direction(), place.novelty);
     }
     match admit(seen, slot, row, &place) {
         Some(verdict) => {
@@ -141,9 +141,8 @@ fn admit(seen: &Seen, slot: u32, row: u32, place: &Place) -> Option<Verdict> {
     let host = if place.has_way { Some(hosts::in_way(place.number)?) } else { None };
     let clock = KernelClock::read(limit.zero);
     let (account, level) = leaf((limit, slot), direction, place, host, &clock)?;
-    // A host that is not limited itself has words that stand still.
-    let sent = host.map_or(0, |host| host.direction(direction).passed_packets.load());
-    let load = Load { direction, wire, phase: account.phase() ^ sent };
+    // The words of a host that is not limited itself stand still; the clock does not.
+    let load = Load { direction, wire, phase: account.phase() ^ clock.coarse_ns() };
     let has_parents = limit.group | row != Limit::NO_ROW;
     let outcome = if has_parents {
         let group = parent(limit.group, direction, place.bank)?;
@@ -246,13 +245,7 @@ fn common_account<'a>(
     direction: Direction,
     grants: u64,
 ) -> Account<'a, Cell> {
-    let own = &common.direction(direction).buckets;
-    let (found, now) = (own.binding.load(), Binding { generation: 1, slot });
-    if found != now.to_word() {
-        let novelty = binding::remember(&own.binding, found, now);
-        let up = &common.direction(Direction::Up).buckets;
-        renew(limit, (own, up), direction, novelty, grants);
-    }
+    renew_common(common, (limit, slot), direction, grants);
     let bucket = |flag| &common.direction(own_or_up(limit, flag, direction)).buckets;
     account(limit, bucket(Limit::TOTAL_BYTES), bucket(Limit::TOTAL_PACKETS))
 }

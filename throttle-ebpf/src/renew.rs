@@ -1,7 +1,7 @@
 //! Buckets that come under another limit: their debt is cut to its burst, and what it grants once is granted.
 
 use throttle_common::{
-    abi::{Binding, Buckets, Direction, Host, Limit},
+    abi::{Binding, Buckets, CommonBuckets, Direction, Host, Limit},
     bucket::{self, Clock},
     cell::AtomicWord,
 };
@@ -16,7 +16,7 @@ use crate::{
 /// both directions are charged to these, so whoever comes first binds and renews them. `grants` is 1 when they
 /// get what the limit grants once, else 0.
 #[inline(always)]
-pub(crate) fn renew(
+fn renew(
     limit: &Limit,
     (own, up): (&Buckets, &Buckets),
     direction: Direction,
@@ -30,26 +30,33 @@ pub(crate) fn renew(
     }
 }
 
-/// Renews the buckets of a host that was just bound to a limit, unless they are its prefix's. A global
-/// function, which the verifier goes through once.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(crate) extern "C" fn throttle_renew_host(
-    host: *const Host,
-    direction: u32,
-    novelty: u64,
-) -> u32 {
-    // SAFETY: the verifier sees to it that a pointer which is not null is valid.
-    let Some(host) = (unsafe { host.as_ref() }) else { return 0 };
-    let direction = Direction::from_parity(direction);
+/// Renews the buckets of a host that was just bound to a limit, unless its prefix shares some.
+#[inline(always)]
+pub(crate) fn renew_host(host: &Host, direction: Direction, novelty: Novelty) {
     let [own, up] = [direction, Direction::Up].map(|of| &host.direction(of).buckets);
     let bound = Binding::from_word(own.binding.load());
     if let Some(limit) = limits::get(bound.slot)
         && !limit.has(Limit::SHARED)
     {
-        renew(limit, (own, up), direction, Novelty::from_number(novelty), 1);
+        renew(limit, (own, up), direction, novelty, 1);
     }
-    0
+}
+
+/// Binds buckets that many hosts are charged to, and renews them if the limit is new to them: they outlive the
+/// binding of each host.
+#[inline(always)]
+pub(crate) fn renew_common(
+    common: &CommonBuckets,
+    (limit, slot): (&Limit, u32),
+    direction: Direction,
+    grants: u64,
+) {
+    let [own, up] = [direction, Direction::Up].map(|of| &common.direction(of).buckets);
+    let (found, now) = (own.binding.load(), Binding { generation: 1, slot });
+    if found != now.to_word() {
+        let novelty = binding::remember(&own.binding, found, now);
+        renew(limit, (own, up), direction, novelty, grants);
+    }
 }
 
 /// In place of a novelty: the buckets are yet to be bound.

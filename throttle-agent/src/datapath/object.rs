@@ -68,10 +68,36 @@ fn cannot<E: error::Error + Send + Sync + 'static>(error: E, doing: &'static str
             .hint("run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"),
         Some(code @ (libc::ENOSYS | libc::EACCES | libc::EINVAL | libc::EOPNOTSUPP)) => {
             let cause = io::Error::from_raw_os_error(code);
-            Error::unsupported(format!("{doing}: the kernel cannot do it: {cause}")).hint(
+            let said = verifier_said(&error.to_string());
+            Error::unsupported(format!("{doing}: the kernel cannot do it: {cause}{said}")).hint(
                 "Linux 5.15 or newer with CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF is needed",
             )
         }
         Some(_) | None => refused(error, doing),
+    }
+}
+
+/// Why the verifier refuses: the last line of its log that is not about its work.
+fn verifier_said(error: &str) -> String {
+    let log = error.split_once("Verifier output: ").map_or("", |(_, log)| log);
+    let statistics = ["processed ", "verification time", "stack depth", "Func#", "Validating "];
+    let is_said = |line: &&str| !statistics.iter().any(|word| line.starts_with(word));
+    let mut lines = log.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.rfind(is_said).map_or_else(String::new, |line| format!("; its verifier says: {line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verifier_said;
+
+    #[test]
+    fn the_reason_of_the_verifier_is_told() {
+        let error = "the BPF_PROG_LOAD syscall returned Permission denied. Verifier output: \
+             Func#2 ('f') is global and assumed valid.\n\
+             combined stack size of 3 calls is 528. Too large\n\
+             verification time 5 usec\nstack depth 192+280\nprocessed 5 insns (limit 1000000)\n";
+        let said = "; its verifier says: combined stack size of 3 calls is 528. Too large";
+        assert_eq!(verifier_said(error), said);
+        assert_eq!(verifier_said("Operation not permitted"), "");
     }
 }

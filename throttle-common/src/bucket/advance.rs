@@ -55,7 +55,7 @@ impl Advances {
     /// What there is of a row under the limit in a slot: nothing, if it was another's.
     #[inline(always)]
     pub fn of(&self, row: u32, slot: u32) -> &Self {
-        let owner = (row as u64) << 32 | slot as u64;
+        let owner = u64::from(row) << 32 | u64::from(slot);
         if self.owner.get() != owner {
             self.owner.set(owner);
             self.bytes.drop();
@@ -112,7 +112,7 @@ impl Advance {
         }
         let end = start + cost;
         self.from.set(end);
-        Some(if end > to { end - to } else { 0 })
+        Some(end.saturating_sub(to))
     }
 
     /// Holds the `size` ticks from `from` on, in the place of what is left.
