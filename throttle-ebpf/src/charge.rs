@@ -175,13 +175,6 @@ fn count_group(index: u32, direction: Direction, outcome: &Outcome, wire: Wire) 
     counters::add_limit(index, direction, !is_excess, wire);
 }
 
-/// 1 when the host's level grants what its limit grants once, else 0: not in overflow buckets, where
-/// limits take turns and would grant it again and again. A number, so that the verifier follows one path.
-#[inline(always)]
-fn grants(limit: &Limit, place: &Place) -> u64 {
-    u64::from(place.has_way) | u64::from(limit.flags & Limit::SHARED)
-}
-
 /// Picks the buckets: the prefix's own where it shares them, else the host's, else overflow buckets.
 #[inline(always)]
 fn leaf<'a>(
@@ -193,13 +186,12 @@ fn leaf<'a>(
 ) -> Option<(Account<'a, Cell>, Level)> {
     if limit.has(Limit::SHARED) {
         let common = common::shared(limit.index)?;
-        let account = common_account(limit, slot, common, direction, grants(limit, place));
-        return Some((account, Level::Shared));
+        return Some((common_account(limit, slot, common, direction, 1), Level::Shared));
     }
     let Some(host) = host else {
         let common = overflow(limit, slot, direction, place.number, clock)?;
-        let account = common_account(limit, slot, common, direction, grants(limit, place));
-        return Some((account, Level::Overflow));
+        // Limits take turns here: each would grant again and again.
+        return Some((common_account(limit, slot, common, direction, 0), Level::Overflow));
     };
     let bucket = |flag| &host.direction(own_or_up(limit, flag, direction)).buckets;
     let account = account(limit, bucket(Limit::TOTAL_BYTES), bucket(Limit::TOTAL_PACKETS));

@@ -1,6 +1,7 @@
 //! A processor, and what it has in advance.
 
 use super::*;
+use crate::bucket::advance::Advance;
 
 /// What processors were charged for in advance: of group and link, bytes and packets, in ticks.
 #[derive(Default)]
@@ -22,29 +23,27 @@ impl Processor {
     }
 
     pub(super) fn send(&self, tree: &Tree) -> Sent {
-        let before = self.ends();
+        let ends: Vec<_> = self.each().map(|(_, _, advance)| advance.end()).collect();
         let sent = tree.send(self.number, self.advances.as_ref());
-        for (level, advances) in self.advances.iter().flatten().enumerate() {
-            for (kind, advance) in [&advances.bytes, &advances.packets].into_iter().enumerate() {
-                if advance.end() != before[level][kind] {
-                    tree.advanced.taken[level][kind].fetch_add(advance.left(), Ordering::SeqCst);
-                }
+        for ((level, kind, advance), end) in self.each().zip(ends) {
+            if advance.end() != end {
+                tree.advanced.taken[level][kind].fetch_add(advance.left(), Ordering::SeqCst);
             }
         }
         sent
     }
 
-    fn ends(&self) -> [[u64; 2]; 2] {
-        let ends = |advances: &Advances| [advances.bytes.end(), advances.packets.end()];
-        self.advances.as_ref().map_or_else(Default::default, |both| both.each_ref().map(ends))
+    /// What it has in advance, with the number of the level and of the kind.
+    fn each(&self) -> impl Iterator<Item = (usize, usize, &Advance)> {
+        self.advances.iter().flatten().enumerate().flat_map(|(level, advances)| {
+            [(level, 0, &advances.bytes), (level, 1, &advances.packets)]
+        })
     }
 
     /// Notes what it did not spend.
     pub(super) fn end(self, tree: &Tree) {
-        for (level, advances) in self.advances.iter().flatten().enumerate() {
-            for (kind, advance) in [&advances.bytes, &advances.packets].into_iter().enumerate() {
-                tree.advanced.left[level][kind].fetch_add(advance.left(), Ordering::SeqCst);
-            }
+        for (level, kind, advance) in self.each() {
+            tree.advanced.left[level][kind].fetch_add(advance.left(), Ordering::SeqCst);
         }
     }
 }

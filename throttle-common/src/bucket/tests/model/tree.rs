@@ -27,8 +27,10 @@ impl Node {
 
     /// The buckets of a level that processors are charged for in advance, if they are.
     pub(super) fn account_of<'a>(&'a self, advances: Option<&'a Advances>) -> Account<'a, Word> {
-        let account = self.account();
-        advances.map_or(self.account(), |advances| account.in_advance(advances))
+        match advances {
+            Some(advances) => self.account().in_advance(advances),
+            None => self.account(),
+        }
     }
 }
 
