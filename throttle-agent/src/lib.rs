@@ -1,7 +1,7 @@
 //! The throttler's agent: loads the eBPF program, writes limits into its maps and streams counters.
 //!
 //! [`datapath`] alone touches the kernel's maps. [`policy`] says what a limit is. [`agent`] is the
-//! long-running process, [`control`] its socket and the client for it, [`telemetry`] what it
+//! long-running process, [`links`] the interfaces it attaches to, [`events`] what happened, [`control`] its socket and the client for it, [`telemetry`] what it
 //! measures. [`cli`] is what can be typed, [`commands`] what that does, [`output`] how it is shown.
 
 pub mod agent;
@@ -10,7 +10,9 @@ pub mod commands;
 pub mod control;
 pub mod datapath;
 pub mod error;
+pub mod events;
 pub mod instance;
+pub mod links;
 pub mod output;
 pub mod policy;
 pub mod telemetry;

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use throttle_common::abi::Side;
+
 use crate::{
     datapath::{Applied, Change, Counters, Datapath, HostState, LinkStatus, Options},
     error::{Error, Kind, Result},
@@ -15,6 +17,9 @@ use crate::{
 pub trait Engine: Send {
     /// The interfaces it is attached to.
     fn links(&self) -> Vec<LinkStatus>;
+
+    /// Attaches to an interface; one that is attached already gets the new side.
+    fn attach(&mut self, interface: &str, side: Side) -> Result<LinkStatus>;
 
     /// Detaches from an interface; `false` when it was not attached.
     fn detach(&mut self, interface: &str) -> Result<bool>;
@@ -86,6 +91,10 @@ pub struct Kernel {
 impl Engine for Kernel {
     fn links(&self) -> Vec<LinkStatus> {
         self.datapath.links()
+    }
+
+    fn attach(&mut self, interface: &str, side: Side) -> Result<LinkStatus> {
+        self.datapath.attach(interface, side)
     }
 
     fn detach(&mut self, interface: &str) -> Result<bool> {

@@ -26,21 +26,24 @@ pub(crate) struct FakeEngine {
 
 impl FakeEngine {
     pub(crate) fn new() -> Self {
-        let link = |interface: &str, ifindex| LinkStatus {
-            interface: Some(interface.to_owned()),
-            ifindex,
-            side: Side::Far,
-            hook: HookKind::Tcx,
-            pace_ready: None,
-            fq: None,
-        };
         Self {
-            links: vec![link("eth1", 1), link("eth2", 2)],
+            links: vec![link("eth1", 1, Side::Far), link("eth2", 2, Side::Far)],
             limits: BTreeMap::new(),
             groups: BTreeMap::new(),
             link_limits: BTreeMap::new(),
             packets: 1,
         }
+    }
+}
+
+fn link(interface: &str, ifindex: u32, side: Side) -> LinkStatus {
+    LinkStatus {
+        interface: Some(interface.to_owned()),
+        ifindex,
+        side,
+        hook: HookKind::Tcx,
+        pace_ready: None,
+        fq: None,
     }
 }
 
@@ -53,6 +56,15 @@ impl Engine for FakeEngine {
             link.pace_ready = paces.then_some(false);
         }
         links
+    }
+
+    fn attach(&mut self, interface: &str, side: Side) -> Result<LinkStatus> {
+        let is_meant = |known: &LinkStatus| known.interface.as_deref() == Some(interface);
+        let place = self.links.iter().position(is_meant);
+        let ifindex = place.map_or(self.links.len() as u32 + 1, |place| self.links[place].ifindex);
+        self.links.retain(|known| !is_meant(known));
+        self.links.push(link(interface, ifindex, side));
+        Ok(link(interface, ifindex, side))
     }
 
     fn detach(&mut self, interface: &str) -> Result<bool> {

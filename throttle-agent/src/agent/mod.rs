@@ -17,7 +17,7 @@ pub use privileges::check as check_privileges;
 pub use serve::run;
 pub(crate) use shared::blocking;
 pub use shared::{Agent, Info};
-pub use start::{LinkSpec, RunOptions};
+pub use start::RunOptions;
 
 #[cfg(test)]
 pub(crate) mod fake;

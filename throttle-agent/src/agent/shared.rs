@@ -12,6 +12,7 @@ use super::Engine;
 use crate::{
     control::SocketFile,
     error::{Error, Kind, Result, ResultExt},
+    events::Events,
     instance::Instance,
     telemetry::{StatsView, Telemetry},
 };
@@ -33,6 +34,8 @@ pub struct Info {
 pub struct Agent {
     /// Facts about the process.
     pub info: Info,
+    /// What happened.
+    pub events: Events,
     state: Mutex<Option<State>>,
     samples: watch::Sender<Arc<StatsView>>,
     stop: watch::Sender<bool>,
@@ -53,6 +56,7 @@ impl Agent {
         let state = State { engine, telemetry: Telemetry::default(), _socket_file: socket_file };
         Self {
             info,
+            events: Events::default(),
             state: Mutex::new(Some(state)),
             samples: watch::Sender::default(),
             stop: watch::Sender::default(),

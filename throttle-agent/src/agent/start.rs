@@ -1,15 +1,13 @@
 //! From what was typed after `run` to a program that enforces.
 
-use std::{collections::HashSet, path::PathBuf, str::FromStr};
-
-use nix::net::if_::if_nameindex;
-use throttle_common::abi::Side;
+use std::{collections::HashSet, path::PathBuf};
 
 use super::{KernelLog, NetnsName};
 use crate::{
     datapath::{Datapath, HookChoice, Options},
-    error::{Error, Kind, Result, ResultExt},
+    error::{Error, Result},
     instance::Instance,
+    links::{LinkSpec, interfaces, spec_for},
     telemetry::{hook_name, side_name},
 };
 
@@ -60,58 +58,19 @@ impl RunOptions {
     }
 }
 
-/// An interface to attach to: `IF`, `IF:far` or `IF:near`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkSpec {
-    /// Name of the interface.
-    pub interface: String,
-    /// Where the hosts are, seen from it.
-    pub side: Side,
-}
-
-impl FromStr for LinkSpec {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // The kernel refuses colons in names.
-        let (interface, side) = match text.split_once(':') {
-            None => (text, Side::default()),
-            Some((interface, "far")) => (interface, Side::Far),
-            Some((interface, "near")) => (interface, Side::Near),
-            Some((interface, _)) => {
-                return Err(format!(
-                    "interface {text:?} has an unknown side: write {interface}:far or {interface}:near"
-                ));
-            }
-        };
-        if interface.is_empty() {
-            return Err(format!(
-                "interface {text:?} has no name: write eth1, eth1:far or eth1:near"
-            ));
-        }
-        Ok(Self { interface: interface.to_owned(), side })
-    }
-}
-
 /// Checks every name before anything is attached.
 pub(super) fn check_links(links: &[LinkSpec]) -> Result<()> {
     let mut seen = HashSet::new();
-    if let Some(twice) = links.iter().find(|link| !seen.insert(&link.interface)) {
-        return Err(Error::usage(format_args!("--iface {} is given twice", twice.interface)));
+    if let Some(twice) = links.iter().find(|link| !seen.insert(link.pattern.as_str())) {
+        return Err(Error::usage(format_args!("--iface {} is given twice", twice.pattern)));
     }
     let present = interfaces()?;
-    match links.iter().find(|link| !present.contains(&link.interface)) {
+    let is_present = |name: &&str| present.iter().any(|found| found == name);
+    match links.iter().filter_map(|link| link.pattern.exact()).find(|name| !is_present(name)) {
         None => Ok(()),
-        Some(missing) => {
-            Err(Error::failed(format_args!("no such interface: {}", missing.interface))
-                .hint(format_args!("there are {}", present.join(", "))))
-        }
+        Some(missing) => Err(Error::failed(format_args!("no such interface: {missing}"))
+            .hint(format_args!("there are {}", present.join(", ")))),
     }
-}
-
-fn interfaces() -> Result<Vec<String>> {
-    let found = if_nameindex().doing(Kind::Failed, || "listing interfaces")?;
-    Ok(found.iter().map(|interface| interface.name().to_string_lossy().into_owned()).collect())
 }
 
 /// Opens the datapath and attaches all links, or leaves everything as it was.
@@ -138,8 +97,10 @@ fn undo(mut datapath: Datapath, before: &HashSet<String>, options: &RunOptions) 
 }
 
 fn attach_all(datapath: &mut Datapath, links: &[LinkSpec]) -> Result<()> {
-    for LinkSpec { interface, side } in links {
-        let link = datapath.attach(interface, *side)?;
+    let interfaces = interfaces()?;
+    let specified = interfaces.iter().filter_map(|name| Some((name, spec_for(links, name)?)));
+    for (interface, spec) in specified {
+        let link = datapath.attach(interface, spec.side)?;
         tracing::info!(
             interface,
             side = side_name(link.side),
@@ -157,25 +118,10 @@ fn attached(datapath: &Datapath) -> Result<HashSet<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn link(text: &str) -> Result<LinkSpec, String> {
         text.parse()
-    }
-
-    #[test]
-    fn the_side_is_far_unless_told_otherwise() {
-        for (text, side) in
-            [("eth1", Side::Far), ("eth1:far", Side::Far), ("eth1:near", Side::Near)]
-        {
-            assert_eq!(link(text), Ok(LinkSpec { interface: "eth1".into(), side }));
-        }
-    }
-
-    #[test]
-    fn bad_sides_and_names_are_refused_with_the_accepted_form() {
-        assert!(link("eth1:left").unwrap_err().ends_with("write eth1:far or eth1:near"));
-        assert!(link(":far").unwrap_err().contains("has no name"));
-        assert!(link("").unwrap_err().contains("has no name"));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use clap::Args;
 
 use crate::{
-    agent::{KernelLog, LinkSpec, NetnsName},
+    agent::{KernelLog, NetnsName},
     datapath::HookChoice,
+    links::LinkSpec,
     policy::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES},
 };
 

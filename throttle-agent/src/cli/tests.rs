@@ -265,8 +265,7 @@ fn interfaces_repeat_and_carry_their_side() {
     let Command::Run(args) = parsed("run --iface eth1 --iface wan0:near").unwrap().command else {
         panic!("not run");
     };
-    let sides: Vec<_> =
-        args.iface.iter().map(|link| (link.interface.as_str(), link.side)).collect();
+    let sides: Vec<_> = args.iface.iter().map(|link| (link.pattern.as_str(), link.side)).collect();
     assert_eq!(sides, [("eth1", Side::Far), ("wan0", Side::Near)]);
     assert_eq!((args.max_hosts, args.max_limits), (65_536, 16_384));
     assert_eq!(args.ipv6_host_prefix, 64);

@@ -1,0 +1,7 @@
+//! What happened, told to everyone who listens: the log, the control socket, the web page.
+
+mod hub;
+mod what;
+
+pub use hub::{Event, Events};
+pub use what::{Cause, FlowName, What};
