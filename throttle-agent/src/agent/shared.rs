@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Kind, Result, ResultExt},
     events::Events,
     instance::Instance,
-    telemetry::{StatsView, Telemetry},
+    telemetry::{StatsView, Telemetry, TopHosts},
 };
 
 /// Facts about the process that never change.
@@ -38,6 +38,7 @@ pub struct Agent {
     pub events: Events,
     state: Mutex<Option<State>>,
     samples: watch::Sender<Arc<StatsView>>,
+    top_hosts: watch::Sender<Arc<TopHosts>>,
     stop: watch::Sender<bool>,
 }
 
@@ -59,6 +60,7 @@ impl Agent {
             events: Events::default(),
             state: Mutex::new(Some(state)),
             samples: watch::Sender::default(),
+            top_hosts: watch::Sender::default(),
             stop: watch::Sender::default(),
         }
     }
@@ -85,7 +87,11 @@ impl Agent {
     /// # Errors
     /// Reading the counters failed.
     pub async fn sample(self: &Arc<Self>) -> Result<()> {
-        let sample = self.with(|engine, telemetry| telemetry.sample(engine)).await?;
+        let (sample, top) = self
+            .with(|engine, telemetry| Ok((telemetry.sample(engine)?, telemetry.top(engine)?)))
+            .await?;
+        // Who waits for the sample finds the hosts that go with it.
+        self.top_hosts.send_replace(Arc::new(top));
         self.samples.send_replace(Arc::new(sample));
         Ok(())
     }
@@ -94,6 +100,12 @@ impl Agent {
     #[must_use]
     pub fn samples(&self) -> watch::Receiver<Arc<StatsView>> {
         self.samples.subscribe()
+    }
+
+    /// The first hosts of every order, published just before the sample that they go with.
+    #[must_use]
+    pub fn top_hosts(&self) -> watch::Receiver<Arc<TopHosts>> {
+        self.top_hosts.subscribe()
     }
 
     /// Asks the process to end.

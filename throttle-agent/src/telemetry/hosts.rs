@@ -36,7 +36,7 @@ impl HostQuery {
     /// Puts hosts in order and keeps the first of them.
     #[must_use]
     pub fn answer(self, mut hosts: Vec<HostView>) -> Vec<HostView> {
-        hosts.sort_by_cached_key(|host| (Reverse(self.sort.weight(host)), host.host.clone()));
+        hosts.sort_by(|one, other| self.sort.key(one).cmp(&self.sort.key(other)));
         hosts.truncate(self.top.unwrap_or(usize::MAX));
         hosts
     }
@@ -53,6 +53,14 @@ impl fmt::Display for HostSort {
 }
 
 impl HostSort {
+    /// Every order.
+    pub const ALL: [Self; 3] = [Self::Down, Self::Up, Self::Excess];
+
+    /// What a list in this order is sorted by.
+    pub(super) fn key(self, host: &HostView) -> (Reverse<(u64, u64)>, &str) {
+        (Reverse(self.weight(host)), &host.host)
+    }
+
     fn weight(self, host: &HostView) -> (u64, u64) {
         let (up, down) = (host.up.flow, host.down.flow);
         match self {
@@ -67,11 +75,16 @@ impl HostSort {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::telemetry::{FlowView, HostFlowView};
 
-    fn host(name: &str, up_rate: u64, down_rate: u64, excess_packets: u64) -> HostView {
+    pub(in crate::telemetry) fn host(
+        name: &str,
+        up_rate: u64,
+        down_rate: u64,
+        excess_packets: u64,
+    ) -> HostView {
         let flow = |bits_per_second, excess_packets| HostFlowView {
             flow: FlowView { bits_per_second, excess_packets, ..FlowView::default() },
             wait_ns: 0,

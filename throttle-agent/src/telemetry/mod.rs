@@ -4,12 +4,14 @@ mod hosts;
 mod meter;
 mod pressure;
 mod stream;
+mod top;
 mod view;
 
 use std::time::{Duration, Instant};
 
 pub use hosts::{HostQuery, HostSort};
 pub use stream::lines;
+pub use top::{TOP, TopHosts};
 pub use view::{
     FlowView, GroupUsageView, HostFlowView, HostView, HostsView, LimitUsageView, LinkView,
     StatsView, hook_name, side_name,
@@ -105,6 +107,15 @@ impl Telemetry {
                 limit: &|key| self.limits.bits_per_second(&key),
             },
         )
+    }
+
+    /// The first hosts of every order, with the rates of the last sample.
+    ///
+    /// # Errors
+    /// Reading the maps failed.
+    pub fn top(&self, engine: &dyn Engine) -> Result<TopHosts> {
+        let hosts = engine.hosts()?;
+        Ok(TopHosts::new(hosts.iter().map(|host| self.host(engine, host)).collect()))
     }
 
     /// One host of `engine` with the rates of the last sample.
