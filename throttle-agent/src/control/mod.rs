@@ -19,7 +19,7 @@
 //! | `GET /v1/hosts?top=N&sort=down` | a list of [`HostView`](crate::telemetry::HostView) |
 //! | `GET /v1/hosts/IP` | [`HostView`](crate::telemetry::HostView) |
 //! | `GET /v1/stats` | [`StatsView`](crate::telemetry::StatsView) |
-//! | `GET /v1/stats/stream?every_seconds=N` | one such a line, without end |
+//! | `GET /v1/stats/stream?every_seconds=N` | one such a line, without end; with `Accept: text/event-stream`, server-sent events |
 //! | `POST /v1/detach` with a [`DetachRequest`] | [`Detached`] |
 //!
 //! A failure answers with a [`Refusal`](refusal::Refusal).
@@ -31,6 +31,7 @@ pub mod refusal;
 mod routes;
 mod server;
 mod socket;
+mod stream;
 
 pub use client::Client;
 pub use messages::{

@@ -10,7 +10,7 @@ mod view;
 use std::time::{Duration, Instant};
 
 pub use hosts::{HostQuery, HostSort};
-pub use stream::lines;
+pub use stream::every_nth;
 pub use top::{TOP, TopHosts};
 pub use view::{
     FlowView, GroupUsageView, HostFlowView, HostView, HostsView, LimitUsageView, LinkView,

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Body,
     extract::{Query, State, rejection::QueryRejection},
-    http::header::CONTENT_TYPE,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use futures_util::StreamExt;
 
 use super::{Answer, query};
 use crate::{
     agent::{Agent, status_warnings},
-    control::{LinkSummary, StatusView, StreamQuery, refusal::Refusal, server::told_to_stop},
+    control::{
+        LinkSummary, StatusView, StreamQuery,
+        refusal::Refusal,
+        stream::{self, Form, Item},
+    },
     telemetry::{self, StatsView},
 };
 
@@ -49,11 +51,10 @@ pub(super) async fn stats(State(agent): State<Arc<Agent>>) -> Answer<StatsView> 
 
 pub(super) async fn stream(
     State(agent): State<Arc<Agent>>,
+    form: Form,
     asked: Result<Query<StreamQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let every = query(asked)?.every_seconds;
-    let mut stopping = agent.stopping();
-    let stopped = Box::pin(async move { told_to_stop(&mut stopping).await });
-    let lines = telemetry::lines(agent.samples(), every).take_until(stopped);
-    Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines)).into_response())
+    let samples = telemetry::every_nth(agent.samples(), every);
+    Ok(stream::answer(&agent, form, samples.map(|sample| Item::new(&*sample))))
 }

@@ -233,6 +233,26 @@ async fn the_stream_follows_the_samples_and_ends_with_the_agent() {
 }
 
 #[tokio::test]
+async fn the_stream_is_of_events_for_those_who_accept_them() {
+    let running = Running::start();
+    running.agent.sample().await.unwrap();
+    let mut stream = UnixStream::connect(&running.agent.info.socket).await.unwrap();
+    let request = "GET /v1/stats/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}\n\n\r\n") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    }
+    let text = String::from_utf8(answer).unwrap();
+    assert!(text.contains("content-type: text/event-stream"), "{text}");
+    assert!(text.contains("\r\ndata: {\"links\":["), "{text}");
+    running.agent.stop();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
+}
+
+#[tokio::test]
 async fn one_interface_is_detached_and_the_rest_stays() {
     let running = Running::start();
     let one = DetachRequest::Interface("eth1".into());
