@@ -2,19 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::ColorChoice;
 use throttle_agent::{
     cli::{self, Parsed},
     commands, output,
 };
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let color = cli::color_typed(&words);
+    let cli = match cli::parse(words) {
         Ok(Parsed::Run(cli)) => cli,
         Ok(Parsed::Shown) => return ExitCode::SUCCESS,
-        Err(error) => return output::report(&error, ColorChoice::Auto),
+        Err(error) => return output::report(&error, color),
     };
-    let color = cli.global.color;
     match commands::run(*cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::report(&error, color),

@@ -1,13 +1,11 @@
 //! The agent's log, on stderr, and the eBPF program's messages in it.
 
-use std::io::IsTerminal;
-
 use aya_log::EbpfLogger;
 use clap::{ColorChoice, ValueEnum};
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use crate::error::Result;
+use crate::{error::Result, output::wants_color};
 
 /// Environment variable that overrides what is logged, in the syntax of `tracing_subscriber`.
 const FILTER: &str = "THROTTLE_LOG";
@@ -56,15 +54,10 @@ pub(super) fn start(verbose: u8, kernel_log: Option<KernelLog>, color: ColorChoi
         kernel_log.map_or(LevelFilter::ERROR, |level| tracing::Level::from(level).into());
     let default = format!("warn,throttle_agent={level},{KERNEL_TARGET}={kernel_level}");
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new(default));
-    let ansi = match color {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => std::io::stderr().is_terminal(),
-    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(ansi)
+        .with_ansi(wants_color(color, &std::io::stderr()))
         .try_init()
         .map_err(|error| anyhow::anyhow!("starting the log: {error}").into())
 }

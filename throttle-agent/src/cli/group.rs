@@ -10,23 +10,28 @@ use crate::{
 
 /// What to do with groups.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  throttle-agent group set acme --down 100mbit
+  throttle-agent limit set 10.0.1.0/24 --down 10mbit --group acme
+  throttle-agent group list")]
 pub enum GroupCommand {
     /// Set the rates of a group, replacing those it had
     Set(Box<GroupSetArgs>),
     /// Delete a group that no limit names
-    #[command(after_help = "Example:\n  throttle-agent group del acme")]
+    #[command(after_help = "Examples:\n  throttle-agent group del acme")]
     Del {
         /// Name of the group
         name: GroupName,
     },
     /// Show a group
-    #[command(after_help = "Example:\n  throttle-agent group show acme --json")]
+    #[command(after_help = "Examples:\n  throttle-agent group show acme --json")]
     Show {
         /// Name of the group
         name: GroupName,
     },
     /// Show all groups
-    #[command(after_help = "Example:\n  throttle-agent group list --json | jq .[].name")]
+    #[command(after_help = "Examples:\n  throttle-agent group list --json | jq .[].name")]
     List,
 }
 

@@ -7,6 +7,10 @@ use crate::{policy::TypedPrefix, telemetry::HostSort};
 
 /// What to show of hosts.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  throttle-agent host list --top 10 --sort down
+  throttle-agent host show 10.0.0.7")]
 pub enum HostCommand {
     /// Show the counters of one host, and how long it has to wait
     #[command(after_help = "\

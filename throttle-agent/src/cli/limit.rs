@@ -14,6 +14,11 @@ use crate::{
 
 /// What to do with limits.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  throttle-agent limit set 10.0.0.0/24 --down 10mbit --up 2mbit
+  throttle-agent limit list
+  throttle-agent limit del 10.0.0.0/24")]
 pub enum LimitCommand {
     /// Set the limit of a prefix, replacing the one it had
     Set(Box<LimitSetArgs>),
@@ -30,7 +35,7 @@ Examples:
   throttle-agent limit show 10.0.0.0/8 --match peer")]
     Show(LimitName),
     /// Show all limits
-    #[command(after_help = "Example:\n  throttle-agent limit list --json | jq .[].prefix")]
+    #[command(after_help = "Examples:\n  throttle-agent limit list --json | jq .[].prefix")]
     List,
 }
 

@@ -13,18 +13,22 @@ use crate::{
 
 /// What to do with the limits of whole links.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  throttle-agent link set eth1 --down 1gbit --up 100mbit
+  throttle-agent link list")]
 pub enum LinkCommand {
     /// Set the limits of a whole interface, replacing those it had
     Set(Box<LinkSetArgs>),
     /// Show the limits of an interface
-    #[command(after_help = "Example:\n  throttle-agent link show eth1 --json")]
+    #[command(after_help = "Examples:\n  throttle-agent link show eth1 --json")]
     Show {
         /// Name of the interface
         #[arg(value_name = "IF")]
         interface: String,
     },
     /// Show the limits of all interfaces
-    #[command(after_help = "Example:\n  throttle-agent link list --json | jq .[].interface")]
+    #[command(after_help = "Examples:\n  throttle-agent link list --json | jq .[].interface")]
     List,
 }
 

@@ -17,7 +17,7 @@ pub use limit::{LimitCommand, LimitName, LimitSetArgs};
 pub use link::{LinkCommand, LinkSetArgs};
 pub use rates::RateArgs;
 pub use run::RunArgs;
-pub use usage::{Parsed, parse};
+pub use usage::{Parsed, color_typed, parse};
 
 use crate::{agent::NetnsName, instance::Instance};
 
@@ -53,7 +53,7 @@ pub struct Global {
     /// Print JSON instead of tables
     #[arg(short, long, global = true)]
     pub json: bool,
-    /// When to use colours
+    /// When to use colours; auto means on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value_t)]
     pub color: ColorChoice,
     /// Say more; twice for everything
@@ -81,6 +81,10 @@ pub enum Command {
     /// Show counters of links, groups, limits and reasons
     Stats(StatsArgs),
     /// Show the agent and its links
+    #[command(after_help = "\
+Examples:
+  throttle-agent status
+  throttle-agent status --instance blue --json | jq .links")]
     Status,
     /// Stop enforcing on one interface, or remove everything of the instance
     Detach(DetachArgs),

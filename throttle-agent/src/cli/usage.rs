@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Parser, error::ErrorKind};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, ValueEnum, error::ErrorKind};
 
 use super::Cli;
 use crate::error::{Error, Result};
@@ -22,7 +22,11 @@ pub enum Parsed {
 ///
 /// [`Kind::Usage`](crate::error::Kind::Usage) when the words are no command.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed> {
-    let error = match Cli::try_parse_from(words) {
+    let words: Vec<_> = words.into_iter().collect();
+    let mut command = Cli::command().color(color_typed(&words));
+    let matches = command.try_get_matches_from_mut(words);
+    let read = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    let error = match read.map_err(|error| error.format(&mut command)) {
         Ok(cli) => return Ok(Parsed::Run(Box::new(cli))),
         Err(error) => error,
     };
@@ -36,6 +40,21 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed> {
         ));
     }
     Err(one_line(&error.render().to_string()))
+}
+
+/// The value of `--color`, for what is said about words that may be no command.
+#[must_use]
+pub fn color_typed(words: &[OsString]) -> ColorChoice {
+    let mut words = words.iter().map(|word| word.to_string_lossy());
+    let mut typed = None;
+    while let Some(word) = words.next() {
+        typed = match word.strip_prefix("--color") {
+            Some("") => words.next().map(|value| value.into_owned()),
+            Some(value) => value.strip_prefix('=').map(str::to_owned).or(typed),
+            None => typed,
+        };
+    }
+    typed.and_then(|value| ColorChoice::from_str(&value, false).ok()).unwrap_or_default()
 }
 
 /// The first paragraph of clap's message, and its tip as the hint.

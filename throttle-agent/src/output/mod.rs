@@ -129,11 +129,13 @@ fn say(words: impl Display) {
     let _closed = writeln!(io::stderr().lock(), "{words}");
 }
 
-fn wants_color(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
+/// Whether what goes to `stream` is coloured: see <https://no-color.org>.
+pub(crate) fn wants_color(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
+    let is_refused = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     match choice {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
-        ColorChoice::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        ColorChoice::Auto => stream.is_terminal() && !is_refused(),
     }
 }
 
