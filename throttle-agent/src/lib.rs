@@ -2,7 +2,7 @@
 //!
 //! [`datapath`] alone touches the kernel's maps. [`policy`] says what a limit is. [`agent`] is the
 //! long-running process, [`links`] the interfaces it attaches to, [`events`] what happened, [`control`] its socket and the client for it, [`telemetry`] what it
-//! measures. [`cli`] is what can be typed, [`commands`] what that does, [`output`] how it is shown.
+//! measures, [`trace`] what it reports each second. [`cli`] is what can be typed, [`commands`] what that does, [`output`] how it is shown.
 
 pub mod agent;
 pub mod cli;
@@ -16,3 +16,4 @@ pub mod links;
 pub mod output;
 pub mod policy;
 pub mod telemetry;
+pub mod trace;

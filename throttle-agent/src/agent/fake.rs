@@ -169,6 +169,7 @@ impl Engine for FakeEngine {
             groups: self.groups.keys().map(of_group).collect(),
             hosts_tracked: 1,
             hosts_capacity: 2,
+            generation: 7,
         })
     }
 

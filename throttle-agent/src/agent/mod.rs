@@ -8,6 +8,7 @@ mod privileges;
 mod serve;
 mod shared;
 mod start;
+mod work;
 
 pub use advice::{pace_warnings, status_warnings};
 pub use engine::{Engine, Kernel, no_link, not_attached, policy_in_force};
@@ -18,6 +19,7 @@ pub use serve::run;
 pub(crate) use shared::blocking;
 pub use shared::{Agent, Info};
 pub use start::RunOptions;
+pub use work::Work;
 
 #[cfg(test)]
 pub(crate) mod fake;

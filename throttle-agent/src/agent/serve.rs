@@ -130,6 +130,7 @@ async fn sample(agent: Arc<Agent>) -> Result<()> {
 /// Makes room in the host table.
 async fn expire(agent: Arc<Agent>) -> Result<()> {
     let expired = agent.with(|engine, _| engine.expire_hosts(HOST_IDLE)).await?;
+    agent.work.expired(expired);
     tracing::debug!(expired, "idle hosts forgotten");
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::watch, task};
 
-use super::Engine;
+use super::{Engine, Work};
 use crate::{
     control::SocketFile,
     error::{Error, Kind, Result, ResultExt},
@@ -36,6 +36,8 @@ pub struct Agent {
     pub info: Info,
     /// What happened.
     pub events: Events,
+    /// How much it has done.
+    pub work: Work,
     state: Mutex<Option<State>>,
     samples: watch::Sender<Arc<StatsView>>,
     top_hosts: watch::Sender<Arc<TopHosts>>,
@@ -58,6 +60,7 @@ impl Agent {
         Self {
             info,
             events: Events::default(),
+            work: Work::default(),
             state: Mutex::new(Some(state)),
             samples: watch::Sender::default(),
             top_hosts: watch::Sender::default(),
@@ -87,9 +90,11 @@ impl Agent {
     /// # Errors
     /// Reading the counters failed.
     pub async fn sample(self: &Arc<Self>) -> Result<()> {
+        let begun = Instant::now();
         let (sample, top) = self
             .with(|engine, telemetry| Ok((telemetry.sample(engine)?, telemetry.top(engine)?)))
             .await?;
+        self.work.sampled(begun.elapsed());
         // Who waits for the sample finds the hosts that go with it.
         self.top_hosts.send_replace(Arc::new(top));
         self.samples.send_replace(Arc::new(sample));

@@ -1,5 +1,6 @@
 //! What can be typed. What it does is in [`commands`](crate::commands).
 
+mod events;
 mod group;
 mod host;
 mod limit;
@@ -11,6 +12,7 @@ mod values;
 
 use clap::{ArgGroup, Args, ColorChoice, Parser, Subcommand};
 
+pub use events::EventsArgs;
 pub use group::{GroupCommand, GroupSetArgs};
 pub use host::HostCommand;
 pub use limit::{LimitCommand, LimitName, LimitSetArgs};
@@ -80,6 +82,8 @@ pub enum Command {
     Host(HostCommand),
     /// Show counters of links, groups, limits and reasons
     Stats(StatsArgs),
+    /// Show what happened, and what happens
+    Events(EventsArgs),
     /// Show the agent and its links
     #[command(after_help = "\
 Examples:

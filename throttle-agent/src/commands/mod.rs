@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod detach;
+mod events;
 mod group;
 mod host;
 mod limit;
@@ -62,6 +63,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Host(HostCommand::Show { address }) => wait(host::show(&context, address)),
         Command::Host(HostCommand::List { top, sort }) => wait(host::list(&context, top, sort)),
         Command::Stats(args) => wait(stats::run(&context, args)),
+        Command::Events(args) => wait(events::run(&context, args)),
         Command::Status => wait(status::run(&context)),
     }
 }

@@ -79,6 +79,19 @@ impl Client {
     pub async fn lines<T: DeserializeOwned>(
         &self,
         path: &str,
+        each: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
+        self.items(path, each).await?;
+        Err(Error::not_running(format_args!("the agent of instance {} has ended", self.instance)))
+    }
+
+    /// Calls `each` with every line of an answer, until that fails or the answer ends.
+    ///
+    /// # Errors
+    /// As with [`get`](Self::get), and those of `each`.
+    pub async fn items<T: DeserializeOwned>(
+        &self,
+        path: &str,
         mut each: impl FnMut(T) -> Result<()>,
     ) -> Result<()> {
         let mut body = self.open(Method::GET, path, Bytes::new()).await?.into_body();
@@ -91,7 +104,7 @@ impl Client {
                 each(decode(&line)?)?;
             }
         }
-        Err(Error::not_running(format_args!("the agent of instance {} has ended", self.instance)))
+        Ok(())
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {

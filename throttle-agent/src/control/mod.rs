@@ -20,6 +20,7 @@
 //! | `GET /v1/hosts/IP` | [`HostView`](crate::telemetry::HostView) |
 //! | `GET /v1/stats` | [`StatsView`](crate::telemetry::StatsView) |
 //! | `GET /v1/stats/stream?every_seconds=N` | one such a line, without end; with `Accept: text/event-stream`, server-sent events |
+//! | `GET /v1/events?follow=true&trace=bandwidth,packets,load,debug` | the last events, then those that come and reports of each second: [`Told`]s as lines or server-sent events |
 //! | `POST /v1/detach` with a [`DetachRequest`] | [`Detached`] |
 //!
 //! A failure answers with a [`Refusal`](refusal::Refusal).
@@ -32,6 +33,7 @@ mod routes;
 mod server;
 mod socket;
 mod stream;
+mod told;
 
 pub use client::Client;
 pub use messages::{
@@ -40,6 +42,7 @@ pub use messages::{
 };
 pub use server::serve;
 pub use socket::{SocketFile, claim};
+pub use told::{EventsQuery, Told};
 
 #[cfg(test)]
 mod tests;

@@ -70,6 +70,7 @@ impl Datapath {
             groups,
             hosts_tracked: self.hosts.tracked() as u64,
             hosts_capacity: self.hosts.capacity() as u64,
+            generation: self.config.policy().generation,
         })
     }
 

@@ -167,6 +167,8 @@ pub struct Counters {
     pub hosts_tracked: u64,
     /// Hosts that the table has room for.
     pub hosts_capacity: u64,
+    /// Number of the policy in force.
+    pub generation: u32,
 }
 
 /// What setting a limit did.

@@ -39,6 +39,7 @@ pub struct Events {
 #[derive(Debug, Default)]
 struct Past {
     number: u64,
+    lost: u64,
     events: VecDeque<Event>,
 }
 
@@ -54,6 +55,10 @@ impl Events {
         // Numbers go out in order.
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         past.number += 1;
+        if let What::EventsLost { count } = what {
+            past.lost += count;
+        }
+        tracing::debug!(number = past.number, "{} {what}", what.name());
         let event = Event { number: past.number, at_unix_ms: now_unix_ms(), what };
         if past.events.len() == REMEMBERED {
             past.events.pop_front();
@@ -73,6 +78,12 @@ impl Events {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.past.lock().unwrap_or_else(PoisonError::into_inner).number
+    }
+
+    /// How many were not told, since there were too many at once.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner).lost
     }
 }
 
@@ -106,6 +117,7 @@ mod tests {
         let (past, _) = events.subscribe();
         assert_eq!((past.len(), past[0].number), (REMEMBERED, REMEMBERED as u64 + 1));
         assert_eq!(events.count(), 2 * REMEMBERED as u64);
+        assert_eq!(events.lost(), (0..2 * REMEMBERED as u64).sum::<u64>());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod hub;
 mod what;
+mod words;
 
 pub use hub::{Event, Events};
 pub use what::{Cause, FlowName, What};
+pub use words::Mood;

@@ -1,7 +1,9 @@
 //! Data on stdout, as tables or as JSON; words on stderr.
 
+mod clock;
 mod format;
 mod table;
+mod told;
 mod views;
 
 use std::{
@@ -15,6 +17,7 @@ use serde::Serialize;
 
 use crate::{
     cli::Global,
+    control::Told,
     error::{Error, Result},
 };
 
@@ -22,6 +25,7 @@ pub use table::Table;
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";
+const GREEN: &str = "\x1b[1;32m";
 const YELLOW: &str = "\x1b[1;33m";
 const CYAN: &str = "\x1b[1;36m";
 const PLAIN: &str = "\x1b[0m";
@@ -67,6 +71,18 @@ impl Output {
             print(CLEAR)?;
         }
         self.show(data)
+    }
+
+    /// Shows an event or a report: JSON on one line, or a line for people, or a few.
+    ///
+    /// # Errors
+    ///
+    /// Stdout cannot be written to.
+    pub fn tell(self, told: &Told) -> Result<()> {
+        if self.json {
+            return print(&json(told)?);
+        }
+        print(&told::lines(told, wants_color(self.color, &io::stdout())))
     }
 
     /// Says what was done: data as JSON, or words for a person.

@@ -27,6 +27,8 @@ pub struct StatsView {
     pub reasons: BTreeMap<String, u64>,
     /// The host table.
     pub hosts: HostsView,
+    /// Number of the policy in force.
+    pub generation: u32,
 }
 
 /// Packets of one direction.
@@ -176,6 +178,7 @@ impl StatsView {
                 capacity: counters.hosts_capacity,
                 overflowed: overflow.into_iter().map(packets).sum(),
             },
+            generation: counters.generation,
         }
     }
 }

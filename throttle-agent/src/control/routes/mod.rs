@@ -1,6 +1,7 @@
 //! Requests and who answers them.
 
 mod detach;
+mod events;
 mod groups;
 mod hosts;
 mod limits;
@@ -14,10 +15,11 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{
-        DefaultBodyLimit,
+        DefaultBodyLimit, Request, State,
         rejection::{BytesRejection, QueryRejection},
     },
     http::{Method, StatusCode, Uri},
+    middleware::map_request_with_state,
     routing::{get, post},
 };
 use serde::de::DeserializeOwned;
@@ -55,11 +57,18 @@ pub(super) fn router(agent: Arc<Agent>) -> Router {
         .route("/v1/hosts/{*address}", get(hosts::show))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/stats/stream", get(stats::stream))
+        .route("/v1/events", get(events::events))
         .route("/v1/detach", post(detach::detach))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(map_request_with_state(Arc::clone(&agent), count))
         .with_state(agent)
+}
+
+async fn count(State(agent): State<Arc<Agent>>, request: Request) -> Request {
+    agent.work.answered();
+    request
 }
 
 /// What everyone else hears, whatever they ask.

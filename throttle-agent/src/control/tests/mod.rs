@@ -13,6 +13,7 @@ use tokio::{
     time::timeout,
 };
 
+mod events;
 mod policy;
 
 use super::*;

@@ -47,6 +47,7 @@ fn counters() -> Counters {
         }],
         hosts_tracked: 9,
         hosts_capacity: 10,
+        generation: 3,
     }
 }
 

@@ -1,0 +1,129 @@
+//! `/v1/events`.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    response::Response,
+};
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
+
+use super::query;
+use crate::{
+    agent::Agent,
+    control::{
+        EventsQuery, Told,
+        refusal::Refusal,
+        stream::{Form, Item, answer},
+    },
+    error::Error,
+    events::{Event, What},
+    telemetry::StatsView,
+    trace::{Snapshot, TimedReport, Traces},
+};
+
+pub(super) async fn events(
+    State(agent): State<Arc<Agent>>,
+    form: Form,
+    asked: Result<Query<EventsQuery>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let EventsQuery { follow, trace } = query(asked)?;
+    if !follow && !trace.is_empty() {
+        return Err(Error::usage(format_args!(
+            "trace={trace} is of seconds to come: give follow=true as well"
+        ))
+        .into());
+    }
+    let (past, live) = agent.events.subscribe();
+    let number = past.last().map_or(0, |event| event.number);
+    let past = stream::iter(past).map(Told::Event);
+    let item = |told| Item::new(&told);
+    if !follow {
+        return Ok(answer(&agent, form, past.map(item)));
+    }
+    let samples = agent.samples();
+    let listener = Listener {
+        agent: Arc::clone(&agent),
+        number,
+        live,
+        samples,
+        trace,
+        before: None,
+        reports: VecDeque::new(),
+    };
+    Ok(answer(&agent, form, past.chain(listener.told()).map(item)))
+}
+
+/// One who listens. What it has not taken yet is in the ring that all listeners share, and at most one
+/// second's reports here.
+struct Listener {
+    agent: Arc<Agent>,
+    /// Number of the last event that it was told, or told of its loss.
+    number: u64,
+    live: broadcast::Receiver<Event>,
+    samples: watch::Receiver<Arc<StatsView>>,
+    trace: Traces,
+    before: Option<Snapshot>,
+    reports: VecDeque<TimedReport>,
+}
+
+impl Listener {
+    fn told(self) -> impl Stream<Item = Told> + Send {
+        stream::unfold(self, async |mut listener| Some((listener.next().await?, listener)))
+    }
+
+    async fn next(&mut self) -> Option<Told> {
+        loop {
+            if let Some(report) = self.reports.pop_front() {
+                return Some(Told::Report(report));
+            }
+            tokio::select! {
+                event = self.live.recv() => return self.event(event).map(Told::Event),
+                changed = self.samples.changed(), if !self.trace.is_empty() => {
+                    changed.ok()?;
+                    self.report().await;
+                }
+            }
+        }
+    }
+
+    /// The next event, or how many of them were too long ago.
+    fn event(&mut self, received: Result<Event, RecvError>) -> Option<Event> {
+        let event = match received {
+            Ok(event) => event,
+            Err(RecvError::Lagged(count)) => Event {
+                number: self.number + count,
+                at_unix_ms: now_unix_ms(),
+                what: What::EventsLost { count },
+            },
+            Err(RecvError::Closed) => return None,
+        };
+        self.number = event.number;
+        Some(event)
+    }
+
+    async fn report(&mut self) {
+        let now = match Snapshot::take(&self.agent).await {
+            Ok(now) => now,
+            Err(error) => return tracing::debug!("reporting the last second: {error}"),
+        };
+        if let Some(before) = &self.before {
+            let reports = self.trace.iter().map(|kind| TimedReport::between(kind, before, &now));
+            self.reports.extend(reports);
+        }
+        self.before = Some(now);
+    }
+}
+
+fn now_unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
