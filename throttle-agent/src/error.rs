@@ -24,6 +24,10 @@ pub enum Kind {
     NotRunning,
     /// The kernel cannot do it.
     Unsupported,
+    /// What is in force does not allow it: something is in use, missing or full.
+    Conflict,
+    /// The agent has too much to do.
+    Busy,
 }
 
 impl Kind {
@@ -31,7 +35,7 @@ impl Kind {
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
-            Self::Failed => 1,
+            Self::Failed | Self::Conflict | Self::Busy => 1,
             Self::Usage => 2,
             Self::NotFound => 3,
             Self::NotPermitted => 4,
@@ -88,6 +92,16 @@ impl Error {
     /// The kernel cannot do it: exit code 6.
     pub fn unsupported(message: impl Display) -> Self {
         Self::new(Kind::Unsupported, message)
+    }
+
+    /// What is in force does not allow it: exit code 1.
+    pub fn conflict(message: impl Display) -> Self {
+        Self::new(Kind::Conflict, message)
+    }
+
+    /// The agent has too much to do: exit code 1.
+    pub fn busy(message: impl Display) -> Self {
+        Self::new(Kind::Busy, message)
     }
 
     /// The operating system refused: [`Kind::NotPermitted`] or [`Kind::Failed`], by its reason.
@@ -199,9 +213,11 @@ mod tests {
             Kind::NotPermitted,
             Kind::NotRunning,
             Kind::Unsupported,
+            Kind::Conflict,
+            Kind::Busy,
         ]
         .map(Kind::exit_code);
-        assert_eq!(codes, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(codes, [1, 2, 3, 4, 5, 6, 1, 1]);
     }
 
     #[test]

@@ -198,7 +198,7 @@ pub fn no_link(interface: &str, links: &[LinkStatus]) -> Error {
 #[must_use]
 pub fn not_attached(interface: &str, links: &[LinkStatus]) -> Error {
     let attached: Vec<_> = links.iter().filter_map(|link| link.interface.as_deref()).collect();
-    let error = Error::failed(format_args!("interface {interface} is not attached"));
+    let error = Error::conflict(format_args!("interface {interface} is not attached"));
     if attached.is_empty() {
         error
     } else {

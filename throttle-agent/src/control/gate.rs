@@ -4,7 +4,7 @@ use std::ffi::CString;
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
-use crate::error::{Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 
 /// Members of this group may do what root may.
 const GROUP: &str = "throttle";
@@ -24,6 +24,12 @@ pub(super) fn group() -> Result<Option<Gid>> {
 /// The group's members are read at each call, so that a change needs no restart.
 pub(super) fn admits(uid: Uid, gid: Gid) -> bool {
     uid.is_root() || uid == Uid::effective() || is_member(uid, gid)
+}
+
+/// What everyone else hears.
+pub(super) fn stranger() -> Error {
+    Error::not_permitted("only root and members of group throttle may use the agent")
+        .hint("run it as root, for instance with sudo")
 }
 
 fn is_member(uid: Uid, gid: Gid) -> bool {

@@ -23,12 +23,32 @@
 //! | `GET /v1/events?follow=true&trace=bandwidth,packets,load,debug` | the last events, then those that come and reports of each second: [`Told`]s as lines or server-sent events |
 //! | `POST /v1/detach` with a [`DetachRequest`] | [`Detached`] |
 //!
-//! A failure answers with a [`Refusal`](refusal::Refusal).
+//! A failure answers with a [`Refusal`](refusal::Refusal):
+//!
+//! | status | kind | when |
+//! | --- | --- | --- |
+//! | 400 | `usage` | path, query or body cannot be read: no JSON, an unknown key, a text of another form |
+//! | 403 | `not_permitted` | the peer is neither root nor a member of group `throttle`, or the kernel refuses |
+//! | 404 | `not_found` | there is no such path, limit, group, link or host |
+//! | 405 | `usage` | the path does not have the method; `Allow` names those that it has |
+//! | 408 | `failed` | the body comes too slowly |
+//! | 409 | `conflict` | what is in force does not allow it: a group in use, a full table |
+//! | 413 | `usage` | the body is too large |
+//! | 415 | `usage` | the body is of another type than `application/json` |
+//! | 422 | `usage` | it can be read, and makes no sense: a rate out of range, options that conflict |
+//! | 500 | `failed` | what was asked for failed |
+//! | 501 | `unsupported` | the kernel cannot do it |
+//! | 503 | `busy`, `not_running` | there are too many connections, or the agent is about to exit |
+//!
+//! What is no HTTP at all, or has too long a head, is answered with a bare 400 or 431.
 
 mod client;
 mod gate;
 mod messages;
+mod patient;
+mod places;
 pub mod refusal;
+mod request;
 mod routes;
 mod server;
 mod socket;

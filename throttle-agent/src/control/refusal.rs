@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,37 @@ pub struct Refusal {
     pub hint: Option<String>,
     /// The sort of failure.
     pub kind: Kind,
+    /// The status, where the kind does not say it.
+    #[serde(skip)]
+    status: Option<StatusCode>,
+}
+
+impl Refusal {
+    /// A failure with a status of its own.
+    #[must_use]
+    pub fn with_status(status: StatusCode, error: Error) -> Self {
+        Self { status: Some(status), ..error.into() }
+    }
+
+    /// A request that cannot be read.
+    #[must_use]
+    pub fn malformed(error: Error) -> Self {
+        Self::with_status(StatusCode::BAD_REQUEST, error)
+    }
+
+    /// The status that goes with it.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status.unwrap_or(match self.kind {
+            Kind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::Usage => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::NotPermitted => StatusCode::FORBIDDEN,
+            Kind::NotRunning | Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+            Kind::Conflict => StatusCode::CONFLICT,
+        })
+    }
 }
 
 impl From<Error> for Refusal {
@@ -26,6 +57,7 @@ impl From<Error> for Refusal {
             error: error.to_string(),
             hint: error.hint_text().map(str::to_owned),
             kind: error.kind(),
+            status: None,
         }
     }
 }
@@ -42,18 +74,12 @@ impl From<Refusal> for Error {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (status(self.kind), Json(self)).into_response()
-    }
-}
-
-fn status(kind: Kind) -> StatusCode {
-    match kind {
-        Kind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-        Kind::Usage => StatusCode::BAD_REQUEST,
-        Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::NotPermitted => StatusCode::FORBIDDEN,
-        Kind::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        let status = self.status();
+        let mut response = (status, Json(self)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 

@@ -40,7 +40,7 @@ impl GroupName {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        Error::failed(format_args!("group {self} is used by {}{more}", named.join(", ")))
+        Error::conflict(format_args!("group {self} is used by {}{more}", named.join(", ")))
             .hint("set or delete these limits first")
     }
 }

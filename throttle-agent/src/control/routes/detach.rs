@@ -2,24 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-};
+use axum::{Json, extract::State};
 
-use super::{Answer, body};
+use super::Answer;
 use crate::{
     agent::{Agent, Engine, not_attached},
-    control::{DetachRequest, Detached},
+    control::{DetachRequest, Detached, request::Body},
     error::Result,
 };
 
-pub(super) async fn detach(
-    State(agent): State<Arc<Agent>>,
-    bytes: Result<Bytes, BytesRejection>,
-) -> Answer<Detached> {
-    let detached = match body(bytes)? {
+pub(super) async fn detach(State(agent): State<Arc<Agent>>, body: Body) -> Answer<Detached> {
+    let detached = match body.read()? {
         DetachRequest::Interface(interface) => {
             let work = move |engine: &mut dyn Engine, _: &mut _| detach_one(engine, interface);
             vec![agent.with(work).await?]

@@ -6,22 +6,19 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use axum::{
-    extract::{Query, State, rejection::QueryRejection},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::{
     broadcast::{self, error::RecvError},
     watch,
 };
 
-use super::query;
 use crate::{
     agent::Agent,
     control::{
         EventsQuery, Told,
         refusal::Refusal,
+        request::Asked,
         stream::{Form, Item, answer},
     },
     error::Error,
@@ -33,9 +30,8 @@ use crate::{
 pub(super) async fn events(
     State(agent): State<Arc<Agent>>,
     form: Form,
-    asked: Result<Query<EventsQuery>, QueryRejection>,
+    Asked(EventsQuery { follow, trace }): Asked<EventsQuery>,
 ) -> Result<Response, Refusal> {
-    let EventsQuery { follow, trace } = query(asked)?;
     if !follow && !trace.is_empty() {
         return Err(Error::usage(format_args!(
             "trace={trace} is of seconds to come: give follow=true as well"

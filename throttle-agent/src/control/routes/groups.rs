@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
-};
+use axum::{Json, extract::State};
 
-use super::{Answer, body};
+use super::Answer;
 use crate::{
     agent::Agent,
-    control::{GroupDeleted, GroupSet},
-    error::{Error, Result},
+    control::{
+        GroupDeleted, GroupSet,
+        refusal::Refusal,
+        request::{Body, Name},
+    },
+    error::Error,
     policy::{GroupName, GroupRequest, GroupView},
 };
 
@@ -21,10 +21,7 @@ pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<GroupVie
     Ok(Json(groups.iter().map(GroupView::from).collect()))
 }
 
-pub(super) async fn show(
-    State(agent): State<Arc<Agent>>,
-    Path(name): Path<String>,
-) -> Answer<GroupView> {
+pub(super) async fn show(State(agent): State<Arc<Agent>>, Name(name): Name) -> Answer<GroupView> {
     let name = parse(&name)?;
     let group =
         agent.with(move |engine, _| engine.group(&name).ok_or_else(|| name.unknown())).await?;
@@ -33,10 +30,10 @@ pub(super) async fn show(
 
 pub(super) async fn set(
     State(agent): State<Arc<Agent>>,
-    Path(name): Path<String>,
-    bytes: Result<Bytes, BytesRejection>,
+    Name(name): Name,
+    body: Body,
 ) -> Answer<GroupSet> {
-    let checked = body::<GroupRequest>(bytes)?.check(parse(&name)?)?;
+    let checked = body.read::<GroupRequest>()?.check(parse(&name)?)?;
     let group = GroupView::from(&checked.value);
     let change = agent.with(move |engine, _| engine.set_group(&checked.value)).await?;
     tracing::info!(group = %group.name, ?change, "group set");
@@ -45,7 +42,7 @@ pub(super) async fn set(
 
 pub(super) async fn delete(
     State(agent): State<Arc<Agent>>,
-    Path(name): Path<String>,
+    Name(name): Name,
 ) -> Answer<GroupDeleted> {
     let deleted = parse(&name)?;
     let name = deleted.clone();
@@ -60,6 +57,6 @@ pub(super) async fn delete(
     Ok(Json(GroupDeleted { deleted }))
 }
 
-fn parse(name: &str) -> Result<GroupName> {
-    name.parse().map_err(Error::usage)
+fn parse(name: &str) -> Result<GroupName, Refusal> {
+    name.parse().map_err(|error| Refusal::malformed(Error::usage(error)))
 }

@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
-};
+use axum::{Json, extract::State};
 
-use super::{Answer, query};
+use super::Answer;
 use crate::{
     agent::Agent,
-    error::{Error, Result},
+    control::{
+        refusal::Refusal,
+        request::{Asked, Name},
+    },
+    error::Error,
     policy::{TypedPrefix, host_name},
     telemetry::{HostQuery, HostView},
 };
 
 pub(super) async fn list(
     State(agent): State<Arc<Agent>>,
-    asked: Result<Query<HostQuery>, QueryRejection>,
+    Asked(asked): Asked<HostQuery>,
 ) -> Answer<Vec<HostView>> {
-    let asked = query(asked)?;
     let hosts = agent
         .with(move |engine, telemetry| {
             let hosts = engine.hosts()?;
@@ -30,11 +30,8 @@ pub(super) async fn list(
     Ok(Json(hosts))
 }
 
-pub(super) async fn show(
-    State(agent): State<Arc<Agent>>,
-    Path(address): Path<String>,
-) -> Answer<HostView> {
-    let typed: TypedPrefix = address.parse()?;
+pub(super) async fn show(State(agent): State<Arc<Agent>>, Name(address): Name) -> Answer<HostView> {
+    let typed: TypedPrefix = address.parse().map_err(Refusal::malformed)?;
     let host = agent
         .with(move |engine, telemetry| {
             let bits = engine.ipv6_host_prefix();

@@ -2,24 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{
-        Path, Query, State,
-        rejection::{BytesRejection, QueryRejection},
-    },
-};
+use axum::{Json, extract::State};
 
-use super::{Answer, body, query};
+use super::Answer;
 use crate::{
     agent::{Agent, Engine, pace_warnings},
-    control::{LimitDeleted, LimitQuery, LimitSet, refusal::Refusal},
+    control::{
+        LimitDeleted, LimitQuery, LimitSet,
+        refusal::Refusal,
+        request::{Asked, Body, Name},
+    },
     error::{Error, Result},
     policy::{LimitKey, LimitRequest, LimitView, Match, TypedPrefix},
 };
-
-type Asked = Result<Query<LimitQuery>, QueryRejection>;
 
 pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LimitView>> {
     let limits = agent.with(|engine, _| Ok(engine.limits())).await?;
@@ -28,8 +23,8 @@ pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LimitVie
 
 pub(super) async fn show(
     State(agent): State<Arc<Agent>>,
-    Path(prefix): Path<String>,
-    asked: Asked,
+    Name(prefix): Name,
+    Asked(asked): Asked<LimitQuery>,
 ) -> Answer<LimitView> {
     let named = Named::new(&prefix, asked)?;
     let limit = agent
@@ -43,12 +38,12 @@ pub(super) async fn show(
 
 pub(super) async fn set(
     State(agent): State<Arc<Agent>>,
-    Path(prefix): Path<String>,
-    asked: Asked,
-    bytes: Result<Bytes, BytesRejection>,
+    Name(prefix): Name,
+    Asked(asked): Asked<LimitQuery>,
+    body: Body,
 ) -> Answer<LimitSet> {
     let named = Named::new(&prefix, asked)?;
-    let request: LimitRequest = body(bytes)?;
+    let request: LimitRequest = body.read()?;
     if named.matches.is_some_and(|matches| matches != request.matches) {
         return Err(Refusal::from(Error::usage(format_args!(
             "the address and the body name different matches: give \"match\":\"{}\" in the body \
@@ -73,8 +68,8 @@ pub(super) async fn set(
 
 pub(super) async fn delete(
     State(agent): State<Arc<Agent>>,
-    Path(prefix): Path<String>,
-    asked: Asked,
+    Name(prefix): Name,
+    Asked(asked): Asked<LimitQuery>,
 ) -> Answer<LimitDeleted> {
     let named = Named::new(&prefix, asked)?;
     let key = agent
@@ -95,8 +90,9 @@ struct Named {
 }
 
 impl Named {
-    fn new(prefix: &str, asked: Asked) -> Result<Self> {
-        Ok(Self { prefix: prefix.parse()?, matches: query(asked)?.matches })
+    fn new(prefix: &str, asked: LimitQuery) -> Result<Self, Refusal> {
+        let prefix = prefix.parse().map_err(Refusal::malformed)?;
+        Ok(Self { prefix, matches: asked.matches })
     }
 
     fn key(self, engine: &dyn Engine) -> Result<LimitKey> {

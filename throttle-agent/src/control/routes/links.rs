@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
-};
+use axum::{Json, extract::State};
 
-use super::{Answer, body};
+use super::Answer;
 use crate::{
     agent::{Agent, Engine, no_link},
-    control::LinkSet,
+    control::{
+        LinkSet,
+        request::{Body, Name},
+    },
     datapath::LinkStatus,
     error::Result,
     policy::{LinkLimit, LinkLimitView, LinkRequest},
@@ -27,17 +26,17 @@ pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LinkLimi
 
 pub(super) async fn show(
     State(agent): State<Arc<Agent>>,
-    Path(interface): Path<String>,
+    Name(interface): Name,
 ) -> Answer<LinkLimitView> {
     Ok(Json(agent.with(move |engine, _| find(engine, &interface)).await?))
 }
 
 pub(super) async fn set(
     State(agent): State<Arc<Agent>>,
-    Path(interface): Path<String>,
-    bytes: Result<Bytes, BytesRejection>,
+    Name(interface): Name,
+    body: Body,
 ) -> Answer<LinkSet> {
-    let checked = body::<LinkRequest>(bytes)?.check()?;
+    let checked = body.read::<LinkRequest>()?.check()?;
     let (link, change) = agent
         .with(move |engine, _| {
             // Names the links there are, if this is none.

@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-};
+use axum::{Json, extract::State};
 
-use super::{Answer, body};
+use super::Answer;
 use crate::{
     agent::{Agent, blocking, pace_warnings, policy_in_force},
-    control::PolicyApplied,
-    error::Result,
+    control::{PolicyApplied, request::LargeBody},
     policy::PolicyRequest,
 };
 
@@ -23,12 +18,12 @@ pub(super) async fn show(State(agent): State<Arc<Agent>>) -> Answer<PolicyReques
 
 pub(super) async fn apply(
     State(agent): State<Arc<Agent>>,
-    bytes: Result<Bytes, BytesRejection>,
+    body: LargeBody,
 ) -> Answer<PolicyApplied> {
     let ipv6_host_prefix = agent.with(|engine, _| Ok(engine.ipv6_host_prefix())).await?;
     // A large policy takes a while to read: neither the event loop nor the datapath waits for it.
-    let read = move || body::<PolicyRequest>(bytes)?.check(ipv6_host_prefix);
-    let checked = blocking(read).await?;
+    let read = move || Ok(body.read::<PolicyRequest>().map(|asked| asked.check(ipv6_host_prefix)));
+    let checked = blocking(read).await???;
     let answer = agent
         .with(move |engine, _| {
             let applied = engine.apply(&checked.value)?;

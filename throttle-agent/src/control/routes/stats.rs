@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State, rejection::QueryRejection},
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use futures_util::StreamExt;
 
-use super::{Answer, query};
+use super::Answer;
 use crate::{
     agent::{Agent, status_warnings},
     control::{
         LinkSummary, StatusView, StreamQuery,
-        refusal::Refusal,
+        request::Asked,
         stream::{self, Form, Item},
     },
     telemetry::{self, StatsView},
@@ -52,9 +48,8 @@ pub(super) async fn stats(State(agent): State<Arc<Agent>>) -> Answer<StatsView> 
 pub(super) async fn stream(
     State(agent): State<Arc<Agent>>,
     form: Form,
-    asked: Result<Query<StreamQuery>, QueryRejection>,
-) -> Result<Response, Refusal> {
-    let every = query(asked)?.every_seconds;
-    let samples = telemetry::every_nth(agent.samples(), every);
-    Ok(stream::answer(&agent, form, samples.map(|sample| Item::new(&*sample))))
+    Asked(asked): Asked<StreamQuery>,
+) -> Response {
+    let samples = telemetry::every_nth(agent.samples(), asked.every_seconds);
+    stream::answer(&agent, form, samples.map(|sample| Item::new(&*sample)))
 }

@@ -68,7 +68,7 @@ async fn a_group_is_set_shown_listed_and_deleted_once_nobody_needs_it() {
     let set: LimitSet = running.put("/v1/limits/10.0.0.0/24", &member).await.unwrap();
     assert_eq!(set.limit.group.unwrap().as_str(), "acme");
     let error = running.client.delete::<Value>("/v1/groups/acme").await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Failed);
+    assert_eq!(error.kind(), Kind::Conflict);
     assert_eq!(error.to_string(), "group acme is used by 10.0.0.0/24");
     let stats: StatsView = running.client.get("/v1/stats").await.unwrap();
     assert_eq!(stats.groups[0].name.as_str(), "acme");

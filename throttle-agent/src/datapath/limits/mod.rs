@@ -285,7 +285,7 @@ impl LimitTable {
         if count <= capacity {
             return Ok(());
         }
-        Err(Error::failed(format!(
+        Err(Error::conflict(format!(
             "setting {what}: the table has room for {capacity} limits, groups and limited links, and \
              these would be {count}"
         ))
