@@ -129,9 +129,15 @@ impl Agent {
 
     /// Starts the agent again after [`Self::kill`] and waits until it answers.
     pub fn restart(&mut self) -> Result<()> {
+        self.restart_by(Command::new(binary()))
+    }
+
+    /// As [`Self::restart`], yet started by `launcher`, which runs the binary with what is added to it.
+    pub fn restart_by(&mut self, launcher: Command) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = self.command();
-        command.args(&self.arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut command = launcher;
+        command.args(["--instance", &self.instance]).args(&self.arguments);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // A Ctrl-C at the terminal ends the test, which then ends the agent in order.
         restrict::dies_with_this_thread(command.process_group(0));
         self.process = Some(command.spawn().with_context(|| format!("starting {command:?}"))?);

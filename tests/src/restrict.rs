@@ -1,5 +1,6 @@
 //! What a test needs of its surroundings, and what is taken away from its child processes.
 
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::panic::resume_unwind;
 use std::process::Command;
@@ -56,14 +57,43 @@ pub fn in_group(command: &mut Command, group: u32) -> &mut Command {
 /// Runs `closure` on a thread that, with every process it starts, sees `groups` as `/etc/group`.
 pub fn with_groups<R: Send>(groups: &str, closure: impl FnOnce() -> R + Send) -> Result<R> {
     let file = std::env::temp_dir().join(unique_name());
+    let prepare = || {
+        fs::write(&file, groups)?;
+        mount(Some(&file), "/etc/group", NONE, MsFlags::MS_BIND, NONE).context("mounting")?;
+        // The mount holds it.
+        Ok(fs::remove_file(&file)?)
+    };
+    with_mounts(prepare, closure)
+}
+
+/// Runs `closure` on a thread that, with every process it starts, sees a new file system of type `kind` at
+/// each path, which belongs to user `owner`.
+pub fn with_file_systems<R: Send>(
+    places: &[(&str, &str)],
+    owner: u32,
+    closure: impl FnOnce() -> R + Send,
+) -> Result<R> {
+    let prepare = || {
+        places.iter().try_for_each(|&(kind, path)| {
+            fs::create_dir_all(path)?;
+            let doing = || format!("mounting {kind} on {path}");
+            mount(Some(kind), path, Some(kind), MsFlags::empty(), NONE).with_context(doing)?;
+            Ok(chown(path, Some(owner), None)?)
+        })
+    };
+    with_mounts(prepare, closure)
+}
+
+/// Runs `closure` on a thread with mounts of its own, once `prepare` has changed them.
+fn with_mounts<R: Send>(
+    prepare: impl FnOnce() -> Result<()> + Send,
+    closure: impl FnOnce() -> R + Send,
+) -> Result<R> {
     let inside = || {
         unshare(CloneFlags::CLONE_NEWNS).context("unsharing the mounts")?;
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
         mount(NONE, "/", NONE, private, NONE).context("keeping mounts private")?;
-        fs::write(&file, groups)?;
-        mount(Some(&file), "/etc/group", NONE, MsFlags::MS_BIND, NONE).context("mounting")?;
-        // The mount holds it.
-        fs::remove_file(&file)?;
+        prepare()?;
         Ok(closure())
     };
     thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|panic| resume_unwind(panic))

@@ -17,6 +17,7 @@ mod prog_packets;
 mod prog_policy;
 mod prog_rates;
 mod prog_table;
+mod run_lock;
 mod run_log;
 mod run_start;
 mod traffic_attack;

@@ -18,7 +18,17 @@ pub const PIN_ROOT: &str = "/sys/fs/bpf/throttle";
 
 /// Directory of an instance's pins below `root`; it names the version of their layout.
 pub(crate) fn pin_directory(root: &Path, instance: &str) -> PathBuf {
-    root.join(abi::VERSION.to_string()).join(instance)
+    root.join(abi::VERSION.to_string()).join(pin_name(instance))
+}
+
+/// Directory below `root` that is locked while a process works on the instance.
+pub(crate) fn lock_directory(root: &Path, instance: &str) -> PathBuf {
+    root.join("locks").join(pin_name(instance))
+}
+
+/// The name of an instance as the BPF file system takes it: it has no dots.
+pub(crate) fn pin_name(instance: &str) -> String {
+    instance.replace('.', "+")
 }
 
 /// Longest name; keeps the socket's path within the kernel's 108 bytes.
@@ -105,6 +115,14 @@ mod tests {
         for name in ["", ".", "..", ".hidden", "-x", "a/b", "a b", "ä", &"a".repeat(65)] {
             assert!(name.parse::<Instance>().is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn each_instance_has_pins_of_its_own_and_no_dots_in_their_path() {
+        let pins = |name| pin_directory(Path::new(PIN_ROOT), name);
+        assert_ne!(pins("a.b"), pins("a-b"));
+        assert!("a+b".parse::<Instance>().is_err());
+        assert!(!pins("a.b").to_str().unwrap().contains('.'));
     }
 
     #[test]

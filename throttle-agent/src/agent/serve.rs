@@ -15,6 +15,7 @@ use tokio::{
 use super::{Agent, Info, Kernel, RunOptions, log, netns, privileges, start};
 use crate::{
     control,
+    datapath::InstanceLock,
     error::{Kind, Result, ResultExt},
     telemetry,
 };
@@ -38,6 +39,8 @@ pub fn run(options: &RunOptions) -> Result<()> {
     // Before any thread is spawned: a thread enters for itself and its children only.
     options.netns.as_ref().map_or(Ok(()), netns::NetnsName::enter)?;
     start::check_links(&options.links)?;
+    // Freed last: whoever has it next finds the socket and the pins as this process leaves them.
+    let _lock = InstanceLock::take(&options.datapath())?;
     let socket = options.instance.socket(&options.run_dir);
     let (listener, socket_file) = control::claim(&socket)?;
     let runtime = runtime::Builder::new_current_thread()
@@ -53,9 +56,10 @@ pub fn run(options: &RunOptions) -> Result<()> {
         adopted: datapath.adopted(),
         started: Instant::now(),
     };
-    announce(&info, datapath.links().len(), datapath.limits().len());
+    let (links, limits) = (datapath.links().len(), datapath.limits().len());
     let engine = Box::new(Kernel { datapath, options: options.datapath() });
     let agent = Arc::new(Agent::new(info, engine, socket_file));
+    announce(&agent.info, links, limits);
     runtime.block_on(async {
         let pump = logger.map(|logger| tokio::spawn(log::pump(logger)));
         let served = serve(&agent, listener).await;

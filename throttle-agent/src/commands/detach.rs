@@ -9,7 +9,7 @@ use crate::{
     agent::{NetnsName, check_privileges, not_attached},
     cli::{DetachArgs, Global, RunArgs},
     control::{self, DetachRequest, Detached},
-    datapath::{Datapath, HookChoice, Options},
+    datapath::{Datapath, HookChoice, InstanceLock, Options},
     error::{Kind, Result},
     instance::{PIN_ROOT, RUN_DIR},
     policy::DEFAULT_IPV6_HOST_PREFIX,
@@ -33,13 +33,12 @@ pub(super) fn run(context: &Context, global: &Global, args: DetachArgs) -> Resul
     }
 }
 
-/// Does what the agent would do, holding its socket so that none starts meanwhile.
+/// Does what the agent would do, holding its lock so that none starts meanwhile.
 ///
 /// The socket of an agent that was killed goes as well.
 fn without_agent(global: &Global, args: &DetachArgs) -> Result<Detached> {
     check_privileges(args.netns.is_some())?;
     args.netns.as_ref().map_or(Ok(()), NetnsName::enter)?;
-    let _socket = control::claim(&global.instance.socket(Path::new(RUN_DIR)))?;
     let options = Options {
         instance: global.instance.name().to_owned(),
         pin_root: PathBuf::from(PIN_ROOT),
@@ -49,6 +48,11 @@ fn without_agent(global: &Global, args: &DetachArgs) -> Result<Detached> {
         ipv6_host_prefix: DEFAULT_IPV6_HOST_PREFIX,
         kernel_log: None,
     };
+    let _lock = match &args.iface {
+        Some(_) => Some(InstanceLock::take(&options)?),
+        None => InstanceLock::take_to_remove(&options)?,
+    };
+    let _socket = control::claim(&global.instance.socket(Path::new(RUN_DIR)))?;
     match &args.iface {
         Some(interface) => detach_one(&options, interface),
         None => Datapath::remove(&options).map(|_| Detached::default()),

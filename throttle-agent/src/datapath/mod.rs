@@ -14,6 +14,7 @@ mod interface;
 mod layout;
 mod limits;
 mod links;
+mod lock;
 mod mapped;
 mod netlink;
 mod netns;
@@ -35,6 +36,7 @@ use aya_log::EbpfLogger;
 use ipnet::IpNet;
 use throttle_common::abi::{Hook, Side};
 
+pub use lock::InstanceLock;
 pub use state::{
     Applied, Change, Counters, FqRoom, GroupCounters, HookKind, HostState, LimitCounters,
     LinkCounters, LinkStatus, Tally, Usage,

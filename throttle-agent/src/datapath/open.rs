@@ -17,6 +17,7 @@ use super::{
     hosts::HostTable,
     limits::LimitTable,
     links::LinkTable,
+    lock,
     mapped::{Mapped, Shared},
     netns, object,
     pins::Pins,
@@ -67,7 +68,8 @@ impl Datapath {
         Ok(datapath)
     }
 
-    /// Detaches every link of the instance and removes its pins, with or without an agent running.
+    /// Detaches every link of the instance and removes its pins. The caller has the
+    /// [`InstanceLock`](super::InstanceLock).
     ///
     /// `false` when there is nothing of the instance.
     ///
@@ -90,6 +92,7 @@ impl Datapath {
             links.detach_all()?;
         }
         pins.remove()?;
+        lock::forget(options);
         Ok(true)
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use aya::maps::MapInfo;
 use nix::{
-    mount::{MsFlags, mount},
+    mount::{self, MsFlags},
     sys::statfs::{FsType, statfs},
 };
 
@@ -33,9 +33,7 @@ impl Pins {
 
     /// Makes the directory, and mounts the BPF file system if nobody has.
     pub(super) fn create(options: &Options) -> Result<Self> {
-        if let Some(mount_point) = options.pin_root.parent() {
-            mount_bpffs(mount_point)?;
-        }
+        mount(options)?;
         let pins = Self::of(options);
         fs::create_dir_all(&pins.directory)
             .map_err(|error| refused(error, format!("creating {}", pins.directory.display())))?;
@@ -85,8 +83,9 @@ impl Pins {
     }
 }
 
-/// Mounts the BPF file system on `point` unless one is there.
-fn mount_bpffs(point: &Path) -> Result<()> {
+/// Mounts the BPF file system unless it is there.
+pub(super) fn mount(options: &Options) -> Result<()> {
+    let point = options.pin_root.parent().unwrap_or(Path::new("/"));
     let shown = point.display();
     let found = statfs(point).doing(Kind::Unsupported, || format!("looking for {shown}"))?;
     if found.filesystem_type() == BPF_FS_MAGIC {
@@ -100,7 +99,7 @@ fn mount_bpffs(point: &Path) -> Result<()> {
         ))
         .hint("start the agent outside and pass `--netns NAME`, instead of inside `ip netns exec`"));
     }
-    mount(Some("bpf"), point, Some("bpf"), MsFlags::empty(), None::<&str>).map_err(|errno| {
+    mount::mount(Some("bpf"), point, Some("bpf"), MsFlags::empty(), None::<&str>).map_err(|errno| {
         refused(io::Error::from(errno), format!("mounting the BPF file system on {shown}"))
     })
 }
