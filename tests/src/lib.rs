@@ -24,6 +24,7 @@ pub mod netns;
 pub mod offload;
 pub mod packets;
 pub mod ppp;
+pub mod privileges;
 pub mod prog;
 pub mod promise;
 pub mod public;

@@ -30,7 +30,8 @@ impl PublicBinary {
         Command::new(self.path())
     }
 
-    fn path(&self) -> PathBuf {
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
         self.0.join("throttle-agent")
     }
 }

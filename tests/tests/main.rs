@@ -19,6 +19,7 @@ mod prog_rates;
 mod prog_table;
 mod run_lock;
 mod run_log;
+mod run_privileges;
 mod run_start;
 mod traffic_attack;
 mod traffic_crash;

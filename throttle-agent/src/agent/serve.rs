@@ -59,6 +59,8 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let (links, limits) = (datapath.links().len(), datapath.limits().len());
     let engine = Box::new(Kernel { datapath, options: options.datapath() });
     let agent = Arc::new(Agent::new(info, engine, socket_file));
+    // Before the event loop spawns threads: each keeps the capabilities that it begins with.
+    privileges::keep_least()?;
     announce(&agent.info, links, limits);
     runtime.block_on(async {
         let pump = logger.map(|logger| tokio::spawn(log::pump(logger)));
