@@ -10,7 +10,9 @@ mod run;
 mod usage;
 mod values;
 
-use clap::{ArgGroup, Args, ColorChoice, Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 pub use events::EventsArgs;
 pub use group::{GroupCommand, GroupSetArgs};
@@ -69,16 +71,40 @@ pub enum Command {
     /// Attach to interfaces and enforce limits until told to stop, and beyond
     Run(RunArgs),
     /// Set, delete and show limits
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  throttle-agent limit set 10.0.0.0/24 --down 10mbit --up 2mbit
+  throttle-agent limit list"
+    )]
     Limit(LimitCommand),
     /// Set, delete and show groups: named buckets above those of limits
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  throttle-agent group set acme --down 100mbit
+  throttle-agent limit set 10.0.1.0/24 --down 10mbit --group acme"
+    )]
     Group(GroupCommand),
     /// Set and show the limits of whole interfaces
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  throttle-agent link set eth1 --down 1gbit --up 100mbit
+  throttle-agent link show eth1"
+    )]
     Link(LinkCommand),
     /// Show hosts
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  throttle-agent host list --top 10
+  throttle-agent host show 10.0.0.7"
+    )]
     Host(HostCommand),
     /// Show counters of links, groups, limits and reasons
     Stats(StatsArgs),
@@ -92,6 +118,41 @@ Examples:
     Status,
     /// Stop enforcing on one interface, or remove everything of the instance
     Detach(DetachArgs),
+    /// Print what makes a shell complete commands and options
+    Completions(CompletionsArgs),
+    /// Write the manual pages of all commands, for packages
+    #[command(hide = true, after_help = "Example:\n  throttle-agent man target/man")]
+    Man {
+        /// Folder to write them to; it must exist
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+}
+
+/// Which shell is to complete.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(after_help = "\
+Examples:
+  throttle-agent completions bash > /etc/bash_completion.d/throttle-agent
+  throttle-agent completions zsh > /usr/local/share/zsh/site-functions/_throttle-agent
+  throttle-agent completions fish > ~/.config/fish/completions/throttle-agent.fish
+
+Debian's package has them in place.")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash with its package bash-completion
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
 }
 
 /// Which counters to show.

@@ -1,11 +1,13 @@
 //! What each command does.
 
+mod completions;
 mod detach;
 mod events;
 mod group;
 mod host;
 mod limit;
 mod link;
+mod man;
 mod run;
 mod stats;
 mod status;
@@ -49,6 +51,8 @@ pub fn run(cli: Cli) -> Result<()> {
     match command {
         Command::Run(args) => run::run(&global, args),
         Command::Detach(args) => detach::run(&context, &global, args),
+        Command::Completions(args) => completions::run(args.shell),
+        Command::Man { directory } => man::run(&directory),
         Command::Limit(LimitCommand::Set(args)) => wait(limit::set(&context, &args)),
         Command::Limit(LimitCommand::Del(name)) => wait(limit::delete(&context, &name)),
         Command::Limit(LimitCommand::Show(name)) => wait(limit::show(&context, &name)),

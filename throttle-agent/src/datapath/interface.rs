@@ -70,7 +70,8 @@ impl Interface {
         for (to, from) in request.ifr_name.iter_mut().zip(name) {
             *to = from as libc::c_char;
         }
-        let call = libc::SIOCGIFHWADDR;
+        // Its type differs between C libraries.
+        let call = libc::SIOCGIFHWADDR as libc::Ioctl;
         // SAFETY: the request is a valid `ifreq` with a terminated name.
         if unsafe { libc::ioctl(socket.as_raw_fd(), call, &raw mut request) } < 0 {
             return Err(io::Error::last_os_error());
