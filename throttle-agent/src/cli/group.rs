@@ -2,10 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::rates::{RateArgs, RatesRequests, UNITS};
+use super::rates::{RateArgs, UNITS};
 use crate::{
     error::Result,
-    policy::{GroupName, GroupRequest, ParentAction},
+    policy::{GroupName, GroupRequest, ParentAction, RatesRequests, TypedRates},
 };
 
 /// What to do with groups.
@@ -64,7 +64,7 @@ impl GroupSetArgs {
     /// [`Kind::Usage`](crate::error::Kind::Usage) when a burst stands without its rate, or conflicts
     /// with it.
     pub fn request(&self) -> Result<GroupRequest> {
-        let RatesRequests { up, down, total } = self.rates.requests()?;
+        let RatesRequests { up, down, total } = TypedRates::from(&self.rates).requests()?;
         Ok(GroupRequest { action: self.action, up, down, total })
     }
 }

@@ -4,12 +4,14 @@ use clap::{Args, Subcommand};
 use throttle_common::units::Size;
 
 use super::{
-    rates::{RateArgs, RatesRequests, UNITS},
+    rates::{RateArgs, UNITS},
     values::prefix,
 };
 use crate::{
     error::Result,
-    policy::{Action, GroupName, LimitRequest, Match, Scope, TypedPrefix},
+    policy::{
+        Action, GroupName, LimitRequest, Match, RatesRequests, Scope, TypedPrefix, TypedRates,
+    },
 };
 
 /// What to do with limits.
@@ -109,7 +111,7 @@ impl LimitSetArgs {
     /// [`Kind::Usage`](crate::error::Kind::Usage) when a burst stands without its rate, or conflicts
     /// with it.
     pub fn request(&self) -> Result<LimitRequest> {
-        let RatesRequests { up, down, total } = self.rates.requests()?;
+        let RatesRequests { up, down, total } = TypedRates::from(&self.rates).requests()?;
         Ok(LimitRequest {
             matches: self.matches,
             scope: self.scope,

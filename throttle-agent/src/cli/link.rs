@@ -3,12 +3,12 @@
 use clap::{Args, Subcommand};
 
 use super::{
-    rates::{RateArgs, RatesRequests, UNITS},
+    rates::{RateArgs, UNITS},
     values::overhead,
 };
 use crate::{
     error::Result,
-    policy::{LinkRequest, ParentAction},
+    policy::{LinkRequest, ParentAction, RatesRequests, TypedRates},
 };
 
 /// What to do with the limits of whole links.
@@ -66,7 +66,7 @@ impl LinkSetArgs {
     /// [`Kind::Usage`](crate::error::Kind::Usage) when a burst stands without its rate, or conflicts
     /// with it.
     pub fn request(&self) -> Result<LinkRequest> {
-        let RatesRequests { up, down, total } = self.rates.requests()?;
+        let RatesRequests { up, down, total } = TypedRates::from(&self.rates).requests()?;
         Ok(LinkRequest { action: self.action, up, down, total, overhead_bytes: self.overhead })
     }
 }

@@ -11,6 +11,7 @@ mod rates;
 mod request;
 mod text;
 mod typed;
+mod typed_rates;
 mod view;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use request::{
     PolicyRequest, RatesRequest,
 };
 pub use typed::{TypedPacketRate, TypedPacketRateError, TypedRate, TypedRateError};
+pub use typed_rates::{RatesRequests, TypedRates};
 pub use view::{GroupView, LimitView, LinkLimitView, RatesView};
 
 /// Everything that an instance enforces.
