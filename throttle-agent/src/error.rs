@@ -54,6 +54,7 @@ pub struct Error {
     kind: Kind,
     chain: anyhow::Error,
     hint: Option<String>,
+    details: Vec<String>,
 }
 
 impl Error {
@@ -61,7 +62,7 @@ impl Error {
     ///
     /// `message` is lower case, without a period, and says what was being done with which value.
     pub fn new(kind: Kind, message: impl Display) -> Self {
-        Self { kind, chain: anyhow::anyhow!("{message}"), hint: None }
+        Self { kind, chain: anyhow::anyhow!("{message}"), hint: None, details: Vec::new() }
     }
 
     /// What was asked for failed: exit code 1.
@@ -119,6 +120,13 @@ impl Error {
         self
     }
 
+    /// Adds lines that say it in full, where one line cannot.
+    #[must_use]
+    pub fn with_details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+
     /// Adds what was being done when the error came up; kind and hint stay.
     #[must_use]
     pub fn context(mut self, message: impl Display) -> Self {
@@ -146,6 +154,12 @@ impl Error {
         cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// What says it in full, line by line.
+    #[must_use]
+    pub fn details(&self) -> &[String] {
+        &self.details
+    }
+
     /// What the operator can do about it.
     #[must_use]
     pub fn hint_text(&self) -> Option<&str> {
@@ -167,7 +181,7 @@ impl Display for Error {
 
 impl From<anyhow::Error> for Error {
     fn from(chain: anyhow::Error) -> Self {
-        Self { kind: Kind::Failed, chain, hint: None }
+        Self { kind: Kind::Failed, chain, hint: None, details: Vec::new() }
     }
 }
 

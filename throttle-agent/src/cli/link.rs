@@ -2,13 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::{
-    rates::{RateArgs, UNITS},
-    values::overhead,
-};
+use super::rates::{RateArgs, UNITS};
 use crate::{
     error::Result,
-    policy::{LinkRequest, ParentAction, RatesRequests, TypedRates},
+    policy::{LinkRequest, ParentAction, RatesRequests, TypedRates, overhead},
 };
 
 /// What to do with the limits of whole links.

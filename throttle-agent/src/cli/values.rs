@@ -1,7 +1,5 @@
 //! Parsers of values whose types do not parse themselves.
 
-use throttle_common::units::Size;
-
 use crate::policy::TypedPrefix;
 
 /// A prefix to limit.
@@ -19,10 +17,4 @@ pub(super) fn host(text: &str) -> Result<TypedPrefix, String> {
 /// A burst in packets.
 pub(super) fn packet_burst(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("burst {text:?} is no number of packets: write 45"))
-}
-
-/// Bytes per packet: a size, or a bare number, since the value's name is unit enough.
-pub(super) fn overhead(text: &str) -> Result<u64, String> {
-    let size = text.parse().or_else(|_| text.parse().map(Size::bytes));
-    size.map_err(|_| format!("overhead {text:?} is no number of bytes: write 38 or 38b"))
 }

@@ -14,6 +14,9 @@ use crate::error::{Error, Kind};
 pub struct Refusal {
     /// What failed and why, on one line.
     pub error: String,
+    /// What says it in full, line by line; left out where one line does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// What the operator can do about it.
     pub hint: Option<String>,
     /// The sort of failure.
@@ -55,6 +58,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self {
             error: error.to_string(),
+            details: error.details().to_vec(),
             hint: error.hint_text().map(str::to_owned),
             kind: error.kind(),
             status: None,
@@ -64,7 +68,7 @@ impl From<Error> for Refusal {
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        let error = Self::new(refusal.kind, refusal.error);
+        let error = Self::new(refusal.kind, refusal.error).with_details(refusal.details);
         match refusal.hint {
             Some(hint) => error.hint(hint),
             None => error,

@@ -49,7 +49,18 @@ use self::{
 use crate::error::Result;
 
 /// How to attach the program to an interface.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum HookChoice {
     /// TCX where the kernel has it, else clsact
     #[default]

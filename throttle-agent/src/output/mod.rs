@@ -123,6 +123,7 @@ pub fn report(error: &Error, color: ColorChoice) -> ExitCode {
     }
     let colored = wants_color(color, &io::stderr());
     say(format_args!("{} {error}", paint(RED, "error:", colored)));
+    error.details().iter().for_each(|line| say(format_args!("  {line}")));
     if let Some(hint) = error.hint_text() {
         say(format_args!("{} {hint}", paint(CYAN, "hint:", colored)));
     }

@@ -23,11 +23,13 @@ pub use group::{Group, GroupName, GroupNameError};
 pub use limit::{Limit, LimitKey, LinkLimit, Match, Scope};
 pub use prefix::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES, TypedPrefix, host_name, is_host};
 pub use rates::{ByteRate, PacketRate, Rates};
+#[cfg(test)]
+pub(crate) use request::tests::round_trip::policy as any_policy;
 pub use request::{
     Checked, GroupEntry, GroupRequest, LimitEntry, LimitRequest, LinkEntry, LinkRequest,
     PolicyRequest, RatesRequest,
 };
-pub use typed::{TypedPacketRate, TypedPacketRateError, TypedRate, TypedRateError};
+pub use typed::{TypedPacketRate, TypedPacketRateError, TypedRate, TypedRateError, overhead};
 pub use typed_rates::{RatesRequests, TypedRates};
 pub use view::{GroupView, LimitView, LinkLimitView, RatesView};
 

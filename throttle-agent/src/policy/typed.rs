@@ -130,6 +130,15 @@ impl fmt::Display for TypedPacketRateError {
 
 impl std::error::Error for TypedPacketRateError {}
 
+/// Bytes per packet: a size, or a bare number, since the value's name is unit enough.
+///
+/// # Errors
+/// It is neither; the message says what is accepted.
+pub fn overhead(text: &str) -> Result<u64, String> {
+    let size = text.parse().or_else(|_| text.parse().map(Size::bytes));
+    size.map_err(|_| format!("overhead {text:?} is no number of bytes: write 38 or 38b"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -20,4 +20,4 @@ pub struct Checked<T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! What the command line and the control socket accept, and what they make of it.
 
-mod round_trip;
+pub(crate) mod round_trip;
 
 use ipnet::IpNet;
 use serde_json::json;

@@ -72,7 +72,7 @@ prop_compose! {
 }
 
 /// A policy of limits under distinct prefixes, one group and one link.
-fn policy() -> impl Strategy<Value = Policy> {
+pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     group_name().prop_flat_map(|name| {
         let limits = btree_map(any::<u8>(), limit(name.clone()), 0..8);
         let link = (rates(), any::<u16>());

@@ -1,0 +1,100 @@
+//! `[agent]`: what an agent is started with.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::section::Section;
+use crate::{
+    datapath::HookChoice,
+    policy::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES},
+};
+
+/// The largest table of hosts or limits.
+pub const MOST_ENTRIES: u32 = 1 << 24;
+
+pub(super) const KEYS: [&str; 5] =
+    ["metrics", "ipv6_host_prefix", "max_hosts", "max_limits", "hook"];
+
+/// What a file, or the command line, says about the agent itself; `None` leaves it at the default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentKeys {
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+    /// Length of the IPv6 prefix that counts as one host, in bits.
+    pub ipv6_host_prefix: Option<u8>,
+    /// Capacity of the host table, in hosts.
+    pub max_hosts: Option<u32>,
+    /// Capacity of the limit table, in limits.
+    pub max_limits: Option<u32>,
+    /// How to attach.
+    pub hook: Option<HookChoice>,
+}
+
+impl AgentKeys {
+    /// Length of the IPv6 prefix that counts as one host.
+    #[must_use]
+    pub fn ipv6_host_prefix(&self) -> u8 {
+        self.ipv6_host_prefix.unwrap_or(DEFAULT_IPV6_HOST_PREFIX)
+    }
+
+    /// These, and `other` where they say nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            metrics: self.metrics.or(other.metrics),
+            ipv6_host_prefix: self.ipv6_host_prefix.or(other.ipv6_host_prefix),
+            max_hosts: self.max_hosts.or(other.max_hosts),
+            max_limits: self.max_limits.or(other.max_limits),
+            hook: self.hook.or(other.hook),
+        }
+    }
+
+    /// What to know where an agent runs with other values: it takes these up at its next start.
+    #[must_use]
+    pub fn differences(&self, running: &Self) -> Vec<String> {
+        let differs = [
+            ("metrics", self.metrics.is_some() && self.metrics != running.metrics),
+            (
+                "ipv6_host_prefix",
+                self.ipv6_host_prefix.is_some()
+                    && self.ipv6_host_prefix != running.ipv6_host_prefix,
+            ),
+            ("max_hosts", self.max_hosts.is_some() && self.max_hosts != running.max_hosts),
+            ("max_limits", self.max_limits.is_some() && self.max_limits != running.max_limits),
+            ("hook", self.hook.is_some() && self.hook != running.hook),
+        ];
+        let keys = differs.into_iter().filter_map(|(key, differs)| differs.then_some(key));
+        keys.map(|key| format!("[agent] {key} takes effect at the next start")).collect()
+    }
+}
+
+pub(super) fn read(section: &mut Section<'_, '_>) -> AgentKeys {
+    let (shortest, longest) = (*IPV6_HOST_PREFIXES.start(), *IPV6_HOST_PREFIXES.end());
+    let entries = 1..=u64::from(MOST_ENTRIES);
+    let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+    AgentKeys {
+        metrics: section.parsed::<Address>("metrics", "\"127.0.0.1:9190\"").map(|found| found.0),
+        ipv6_host_prefix: section
+            .number("ipv6_host_prefix", shortest.into()..=longest.into())
+            .and_then(|bits| u8::try_from(bits).ok()),
+        max_hosts: small(section.number("max_hosts", entries.clone())),
+        max_limits: small(section.number("max_limits", entries)),
+        hook: section.choice("hook"),
+    }
+}
+
+/// An address and a port.
+struct Address(SocketAddr);
+
+impl std::str::FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.parse().map(Self);
+        parsed.map_err(|_| {
+            format!("{text:?} is no address and port: write \"127.0.0.1:9190\" or \"[::1]:9190\"")
+        })
+    }
+}
