@@ -124,6 +124,16 @@ impl Router {
         Ok(Self { router, server, lans, _cables: cables, _sinks: sinks })
     }
 
+    /// Takes the veth pair of a LAN away, as when a tunnel ends.
+    pub fn cut(&self, lan: u8) -> Result<()> {
+        self.router.ip(&format!("link del lan{lan}"))
+    }
+
+    /// Lays a LAN's veth pair again, with all that was on it.
+    pub fn lay(&self, lan: u8) -> Result<()> {
+        lay(&self.router, &self.lans[usize::from(lan)], lan, LanLink::Ethernet).map(drop)
+    }
+
     /// The namespace in which this end lives.
     pub fn namespace(&self, end: End) -> &Namespace {
         match end {
@@ -175,11 +185,22 @@ fn server(router: &Namespace) -> Result<Namespace> {
 fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<(Namespace, Option<Cable>)> {
     let clients = Namespace::new(&format!("lan{lan}"))?;
     prepare(&clients)?;
+    let cable = lay(router, &clients, lan, link)?;
+    Ok((clients, cable))
+}
+
+/// Lays the link of a LAN, with its addresses and routes.
+fn lay(
+    router: &Namespace,
+    clients: &Namespace,
+    lan: u8,
+    link: LanLink<'_>,
+) -> Result<Option<Cable>> {
     let [near_mac, far_mac] =
         lan_macs(lan).map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
     let gateway = lan_address_v6(lan, 1);
-    join(router, &format!("lan{lan}"), &near_mac, &clients, &far_mac)?;
-    let Interfaces { near, far, has_neighbours, cable } = link.build(router, &clients, lan)?;
+    join(router, &format!("lan{lan}"), &near_mac, clients, &far_mac)?;
+    let Interfaces { near, far, has_neighbours, cable } = link.build(router, clients, lan)?;
     let neighbour = |address: IpAddr, mac: &str, interface: &str| {
         let line = format!("neigh replace {address} lladdr {mac} dev {interface} nud permanent\n");
         if has_neighbours { line } else { String::new() }
@@ -212,9 +233,9 @@ fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<(Namespace,
     router.ip(&outside)?;
     clients.ip(&inside)?;
     if link == LanLink::Wireguard {
-        wireguard::greet(&clients, &far)?;
+        wireguard::greet(clients, &far)?;
     }
-    Ok((clients, cable))
+    Ok(cable)
 }
 
 /// Lays a veth pair from `link` in the router to `eth0` at the far end.

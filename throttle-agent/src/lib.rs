@@ -2,9 +2,9 @@
 //!
 //! [`datapath`] alone touches the kernel's maps. [`policy`] says what a limit is, [`config`] how a
 //! file states it. [`agent`] is the long-running process, [`links`] the interfaces it attaches to,
-//! [`events`] what happened, [`control`] its socket and the client for it, [`telemetry`] what it
-//! measures, [`trace`] what it reports each second. [`cli`] is what can be typed, [`commands`] what
-//! that does, [`output`] how it is shown.
+//! `netlink` what the kernel tells of them, [`events`] what happened, [`control`] its socket and the
+//! client for it, [`telemetry`] what it measures, [`trace`] what it reports each second. [`cli`] is
+//! what can be typed, [`commands`] what that does, [`output`] how it is shown.
 
 pub mod agent;
 pub mod cli;
@@ -16,6 +16,7 @@ pub mod error;
 pub mod events;
 pub mod instance;
 pub mod links;
+mod netlink;
 pub mod output;
 pub mod policy;
 pub mod telemetry;

@@ -5,7 +5,9 @@ use std::{net::IpAddr, time::Duration};
 use throttle_common::abi::Side;
 
 use crate::{
-    datapath::{Applied, Change, Counters, Datapath, HostState, LinkStatus, Options},
+    datapath::{
+        Applied, Change, Counters, Datapath, HookKind, HostState, LinkReport, LinkStatus, Options,
+    },
     error::{Error, Kind, Result},
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
 };
@@ -23,6 +25,20 @@ pub trait Engine: Send {
 
     /// Detaches from an interface; `false` when it was not attached.
     fn detach(&mut self, interface: &str) -> Result<bool>;
+
+    /// Detaches from an interface, by its index; returns the limit that the link had, `None` when the
+    /// interface was not attached.
+    fn drop_link(&mut self, ifindex: u32) -> Result<Option<LinkLimit>>;
+
+    /// Attaches again where others have detached a program, on links of one kind; returns those links.
+    /// What the kernel refuses is logged.
+    fn restore_hooks(&mut self, kind: HookKind) -> Vec<LinkStatus>;
+
+    /// Looks at the links' qdiscs again, if a limit paces.
+    fn check_pacing(&mut self) -> Result<()>;
+
+    /// Every link, and what is attached to its interface.
+    fn link_reports(&self) -> Result<Vec<LinkReport>>;
 
     /// All limits, sorted.
     fn limits(&self) -> Vec<Limit>;
@@ -99,6 +115,22 @@ impl Engine for Kernel {
 
     fn detach(&mut self, interface: &str) -> Result<bool> {
         self.datapath.detach(interface)
+    }
+
+    fn drop_link(&mut self, ifindex: u32) -> Result<Option<LinkLimit>> {
+        self.datapath.drop_link(ifindex)
+    }
+
+    fn restore_hooks(&mut self, kind: HookKind) -> Vec<LinkStatus> {
+        self.datapath.restore_hooks(kind)
+    }
+
+    fn check_pacing(&mut self) -> Result<()> {
+        self.datapath.check_pacing()
+    }
+
+    fn link_reports(&self) -> Result<Vec<LinkReport>> {
+        self.datapath.link_reports()
     }
 
     fn limits(&self) -> Vec<Limit> {

@@ -1,6 +1,10 @@
 //! An engine of tables, for tests without a kernel.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use throttle_common::{abi::Side, verdict::Reason};
 
@@ -8,7 +12,7 @@ use super::{Engine, no_link};
 use crate::{
     datapath::{
         Applied, Change, Counters, GroupCounters, HookKind, HostState, LimitCounters, LinkCounters,
-        LinkStatus, Tally, Usage,
+        LinkReport, LinkStatus, Position, Tally, Usage,
     },
     error::Result,
     policy::{DEFAULT_IPV6_HOST_PREFIX, Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
@@ -71,6 +75,32 @@ impl Engine for FakeEngine {
         let before = self.links.len();
         self.links.retain(|link| link.interface.as_deref() != Some(interface));
         Ok(self.links.len() < before)
+    }
+
+    fn drop_link(&mut self, ifindex: u32) -> Result<Option<LinkLimit>> {
+        let place = self.links.iter().position(|link| link.ifindex == ifindex);
+        let name = place.and_then(|place| self.links.remove(place).interface);
+        Ok(name.map(|name| self.link_limits.remove(&name).unwrap_or_default()))
+    }
+
+    fn restore_hooks(&mut self, _kind: HookKind) -> Vec<LinkStatus> {
+        Vec::new()
+    }
+
+    fn check_pacing(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Every program is alone at its hook.
+    fn link_reports(&self) -> Result<Vec<LinkReport>> {
+        let alone = Some(Position::Tcx { place: 1, of: 1 });
+        let report = |status| LinkReport {
+            status,
+            ingress: alone,
+            egress: alone,
+            other_instances: BTreeSet::new(),
+        };
+        Ok(self.links().into_iter().map(report).collect())
     }
 
     fn ipv6_host_prefix(&self) -> u8 {

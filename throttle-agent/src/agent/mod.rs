@@ -10,10 +10,11 @@ mod shared;
 mod start;
 mod work;
 
+pub(crate) use advice::link_warnings;
 pub use advice::{pace_warnings, status_warnings};
 pub use engine::{Engine, Kernel, no_link, not_attached, policy_in_force};
 pub use log::KernelLog;
-pub use netns::NetnsName;
+pub use netns::{NetnsId, NetnsName};
 pub use privileges::check as check_privileges;
 pub use serve::run;
 pub(crate) use shared::blocking;

@@ -15,8 +15,10 @@ use tokio::{
 use super::{Agent, Info, Kernel, RunOptions, log, netns, privileges, start};
 use crate::{
     control,
-    datapath::InstanceLock,
+    datapath::{InstanceLock, LinkStatus},
     error::{Kind, Result, ResultExt},
+    events::What,
+    links::{self, Desired, LinkSpec},
     telemetry,
 };
 
@@ -38,6 +40,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
     privileges::check(options.netns.is_some())?;
     // Before any thread is spawned: a thread enters for itself and its children only.
     options.netns.as_ref().map_or(Ok(()), netns::NetnsName::enter)?;
+    let netns = netns::NetnsId::of_this_thread(options.netns.clone())?;
     start::check_links(&options.links)?;
     // Freed last: whoever has it next finds the socket and the pins as this process leaves them.
     let _lock = InstanceLock::take(&options.datapath())?;
@@ -48,7 +51,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .doing(Kind::Failed, || "starting the event loop")?;
-    let mut datapath = start::open(options)?;
+    let (mut datapath, new) = start::open(options)?;
     let logger = datapath.logger();
     let info = Info {
         instance: options.instance.clone(),
@@ -58,10 +61,12 @@ pub fn run(options: &RunOptions) -> Result<()> {
     };
     let (links, limits) = (datapath.links().len(), datapath.limits().len());
     let engine = Box::new(Kernel { datapath, options: options.datapath() });
-    let agent = Arc::new(Agent::new(info, engine, socket_file));
+    let desired = Desired::new(options.links.clone());
+    let agent = Arc::new(Agent::new(info, engine, socket_file).following(desired, netns));
     // Before the event loop spawns threads: each keeps the capabilities that it begins with.
     privileges::keep_least()?;
-    announce(&agent.info, links, limits);
+    announce(&agent.info, (links, &options.links), limits);
+    tell(&agent, links - new.len(), new);
     runtime.block_on(async {
         let pump = logger.map(|logger| tokio::spawn(log::pump(logger)));
         let served = serve(&agent, listener).await;
@@ -72,8 +77,19 @@ pub fn run(options: &RunOptions) -> Result<()> {
     })
 }
 
-fn announce(info: &Info, links: usize, limits: usize) {
-    if links == 0 {
+/// Tells listeners of the links it starts with.
+fn tell(agent: &Agent, adopted: usize, new: Vec<LinkStatus>) {
+    if adopted > 0 {
+        agent.events.publish(What::ProgramReplaced { links: adopted });
+    }
+    for LinkStatus { interface, ifindex, .. } in new {
+        let interface = interface.unwrap_or_default();
+        agent.events.publish(What::LinkUp { interface, ifindex });
+    }
+}
+
+fn announce(info: &Info, (links, specs): (usize, &[LinkSpec]), limits: usize) {
+    if links == 0 && specs.is_empty() {
         tracing::warn!("attached to nothing: no packet is limited until it runs with --iface");
     }
     let plural = |count: usize| if count == 1 { "" } else { "s" };
@@ -101,6 +117,7 @@ async fn serve(agent: &Arc<Agent>, listener: UnixListener) -> Result<()> {
         }
         stopper.stop();
     });
+    tokio::spawn(links::watch(Arc::clone(agent)));
     tokio::spawn(repeat(Arc::clone(agent), telemetry::PERIOD, "sampling counters", sample));
     tokio::spawn(repeat(Arc::clone(agent), EXPIRY_PERIOD, "forgetting idle hosts", expire));
     control::serve(listener, agent).await;

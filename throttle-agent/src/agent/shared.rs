@@ -8,12 +8,13 @@ use std::{
 
 use tokio::{sync::watch, task};
 
-use super::{Engine, Work};
+use super::{Engine, NetnsId, Work};
 use crate::{
     control::SocketFile,
     error::{Error, Kind, Result, ResultExt},
     events::Events,
     instance::Instance,
+    links::Desired,
     telemetry::{StatsView, Telemetry, TopHosts},
 };
 
@@ -38,6 +39,10 @@ pub struct Agent {
     pub events: Events,
     /// How much it has done.
     pub work: Work,
+    /// The links it should have.
+    pub links: Desired,
+    /// The network namespace that it works in.
+    pub netns: NetnsId,
     state: Mutex<Option<State>>,
     samples: watch::Sender<Arc<StatsView>>,
     top_hosts: watch::Sender<Arc<TopHosts>>,
@@ -61,11 +66,19 @@ impl Agent {
             info,
             events: Events::default(),
             work: Work::default(),
+            links: Desired::default(),
+            netns: NetnsId::default(),
             state: Mutex::new(Some(state)),
             samples: watch::Sender::default(),
             top_hosts: watch::Sender::default(),
             stop: watch::Sender::default(),
         }
+    }
+
+    /// The same agent, which is to have these links in this namespace.
+    #[must_use]
+    pub fn following(self, links: Desired, netns: NetnsId) -> Self {
+        Self { links, netns, ..self }
     }
 
     /// Runs `work` on the engine, off the event loop; callers take turns.

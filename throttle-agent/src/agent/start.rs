@@ -4,10 +4,11 @@ use std::{collections::HashSet, path::PathBuf};
 
 use super::{KernelLog, NetnsName};
 use crate::{
-    datapath::{Datapath, HookChoice, Options},
+    datapath::{Datapath, HookChoice, LinkStatus, Options, is_readable},
     error::{Error, Result},
     instance::Instance,
-    links::{LinkSpec, interfaces, spec_for},
+    links::{LinkSpec, spec_for},
+    netlink,
     telemetry::{hook_name, side_name},
 };
 
@@ -58,26 +59,37 @@ impl RunOptions {
     }
 }
 
-/// Checks every name before anything is attached.
+/// Checks every name before anything is attached; says which interfaces are waited for.
 pub(super) fn check_links(links: &[LinkSpec]) -> Result<()> {
     let mut seen = HashSet::new();
     if let Some(twice) = links.iter().find(|link| !seen.insert(link.pattern.as_str())) {
         return Err(Error::usage(format_args!("--iface {} is given twice", twice.pattern)));
     }
-    let present = interfaces()?;
+    let present: Vec<_> =
+        netlink::interfaces()?.into_iter().map(|interface| interface.name).collect();
     let is_present = |name: &&str| present.iter().any(|found| found == name);
-    match links.iter().filter_map(|link| link.pattern.exact()).find(|name| !is_present(name)) {
-        None => Ok(()),
-        Some(missing) => Err(Error::failed(format_args!("no such interface: {missing}"))
-            .hint(format_args!("there are {}", present.join(", ")))),
+    if let Some(missing) =
+        links.iter().filter_map(LinkSpec::required).find(|name| !is_present(name))
+    {
+        return Err(Error::failed(format_args!("no such interface: {missing}"))
+            .hint(format_args!("there are {}", present.join(", "))));
     }
+    let is_absent = |link: &&LinkSpec| !present.iter().any(|name| link.pattern.matches(name));
+    for link in links.iter().filter(is_absent) {
+        tracing::info!(interface = %link.pattern, "no such interface yet: waiting for it");
+    }
+    Ok(())
 }
 
-/// Opens the datapath and attaches all links, or leaves everything as it was.
-pub(super) fn open(options: &RunOptions) -> Result<Datapath> {
+/// Opens the datapath and attaches all links, or leaves everything as it was; returns the links that are
+/// new as well.
+pub(super) fn open(options: &RunOptions) -> Result<(Datapath, Vec<LinkStatus>)> {
     let mut datapath = Datapath::open(&options.datapath())?;
     let before = attached(&datapath)?;
-    let Err(error) = attach_all(&mut datapath, &options.links) else { return Ok(datapath) };
+    let error = match attach_all(&mut datapath, &options.links, &before) {
+        Ok(new) => return Ok((datapath, new)),
+        Err(error) => error,
+    };
     if let Err(second) = undo(datapath, &before, options) {
         tracing::warn!("undoing a failed start: {second}");
     }
@@ -96,11 +108,30 @@ fn undo(mut datapath: Datapath, before: &HashSet<String>, options: &RunOptions) 
     Ok(())
 }
 
-fn attach_all(datapath: &mut Datapath, links: &[LinkSpec]) -> Result<()> {
-    let interfaces = interfaces()?;
-    let specified = interfaces.iter().filter_map(|name| Some((name, spec_for(links, name)?)));
-    for (interface, spec) in specified {
+/// Attaches to every interface that is specified; an earlier agent's link keeps its limit.
+fn attach_all(
+    datapath: &mut Datapath,
+    links: &[LinkSpec],
+    before: &HashSet<String>,
+) -> Result<Vec<LinkStatus>> {
+    let interfaces = netlink::interfaces()?;
+    let specified =
+        interfaces.iter().filter_map(|found| Some((found, spec_for(links, &found.name)?)));
+    let mut new = Vec::new();
+    for (found, spec) in specified {
+        let interface = found.name.as_str();
+        if spec.pattern.exact().is_none() && !is_readable(found.hardware_type) {
+            let kind = found.hardware_type;
+            tracing::debug!(interface, "passed by: packets of hardware type {kind} cannot be read");
+            continue;
+        }
         let link = datapath.attach(interface, spec.side)?;
+        if !before.contains(interface) {
+            if let Some(limit) = &spec.limit {
+                datapath.set_link_limit(interface, limit)?;
+            }
+            new.push(link.clone());
+        }
         tracing::info!(
             interface,
             side = side_name(link.side),
@@ -108,7 +139,7 @@ fn attach_all(datapath: &mut Datapath, links: &[LinkSpec]) -> Result<()> {
             "attached"
         );
     }
-    Ok(())
+    Ok(new)
 }
 
 fn attached(datapath: &Datapath) -> Result<HashSet<String>> {
@@ -130,6 +161,12 @@ mod tests {
         assert_eq!(error.kind(), Kind::Failed);
         assert_eq!(error.to_string(), "no such interface: nosuch0");
         assert!(error.hint_text().unwrap().contains("lo"));
+    }
+
+    #[test]
+    fn globs_and_interfaces_that_may_be_absent_are_waited_for() {
+        let absent = LinkSpec { may_be_absent: true, ..link("nosuch0").unwrap() };
+        check_links(&[link("nosuch*").unwrap(), absent]).unwrap();
     }
 
     #[test]

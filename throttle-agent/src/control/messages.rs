@@ -6,7 +6,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    datapath::{Applied, Change, LinkStatus},
+    agent::NetnsId,
+    datapath::{Applied, Change, LinkReport, Position},
+    links::{LinkState, Surroundings},
     policy::{GroupName, GroupView, LimitView, LinkLimitView, Match},
     telemetry::{HostsView, hook_name, side_name},
 };
@@ -154,14 +156,60 @@ pub struct StatusView {
     pub adopted: bool,
     /// Path of the control socket.
     pub control_socket: String,
+    /// The network namespace it works in.
+    pub netns: NetnsView,
     /// The interfaces it is attached to.
     pub links: Vec<LinkSummary>,
     /// Number of limits.
     pub limits: usize,
     /// The host table.
     pub hosts: HostsView,
-    /// What the operator should know about the state of things.
+    /// What the operator should know about the state of things, that of links included.
     pub warnings: Vec<String>,
+}
+
+/// A network namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetnsView {
+    /// Name or path that was given; `null` for the one in which the agent was started.
+    pub name: Option<String>,
+    /// Its number, as in `ls -i /run/netns` and `readlink /proc/PID/ns/net`.
+    pub inode: u64,
+}
+
+impl From<&NetnsId> for NetnsView {
+    fn from(id: &NetnsId) -> Self {
+        Self { name: id.name.as_ref().map(ToString::to_string), inode: id.inode }
+    }
+}
+
+/// Where a program is among those of its hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PositionView {
+    /// In the chain of TCX programs.
+    Tcx {
+        /// The how many-th it is, from 1 on.
+        place: u32,
+        /// How many there are.
+        of: u32,
+    },
+    /// Among the filters of clsact.
+    Clsact {
+        /// Its priority: lower ones come first.
+        priority: u16,
+        /// Its handle.
+        handle: u32,
+    },
+}
+
+impl From<Position> for PositionView {
+    fn from(position: Position) -> Self {
+        match position {
+            Position::Tcx { place, of } => Self::Tcx { place, of },
+            Position::Clsact { priority, handle } => Self::Clsact { priority, handle },
+        }
+    }
 }
 
 /// One link at a glance.
@@ -175,19 +223,46 @@ pub struct LinkSummary {
     pub side: String,
     /// How the program is attached: `tcx` or `clsact`.
     pub hook: String,
+    /// Where the program is at ingress; `null` when it has been detached.
+    pub ingress: Option<PositionView>,
+    /// Where the program is at egress; `null` when it has been detached.
+    pub egress: Option<PositionView>,
+    /// The egress qdisc, as in `fq`, or `mq:fq` with those of its queues; `null` when the interface is
+    /// gone.
+    pub qdisc: Option<String>,
+    /// Whether packets can pass: `up`, `down`, `no_carrier`; `unknown` when the interface is gone.
+    pub state: String,
     /// Whether limits can delay packets on it; `null` when none does.
     pub pace_ready: Option<bool>,
+    /// What the operator should know about it.
+    pub warnings: Vec<String>,
 }
 
-impl From<&LinkStatus> for LinkSummary {
-    fn from(link: &LinkStatus) -> Self {
+impl LinkSummary {
+    /// Joins what is known of a link.
+    pub(super) fn new(report: &LinkReport, around: &Surroundings, warnings: Vec<String>) -> Self {
+        let link = &report.status;
         Self {
+            ingress: report.ingress.map(Into::into),
+            egress: report.egress.map(Into::into),
+            qdisc: around.qdisc(link),
+            state: state_name(around.state(link)).to_owned(),
+            warnings,
             interface: link.interface.clone(),
             ifindex: link.ifindex,
             side: side_name(link.side).to_owned(),
             hook: hook_name(link.hook).to_owned(),
             pace_ready: link.pace_ready,
         }
+    }
+}
+
+fn state_name(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Up => "up",
+        LinkState::Down => "down",
+        LinkState::NoCarrier => "no_carrier",
+        LinkState::Unknown => "unknown",
     }
 }
 

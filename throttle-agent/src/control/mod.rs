@@ -58,7 +58,8 @@ mod told;
 pub use client::Client;
 pub use messages::{
     ChangeName, DetachRequest, Detached, GroupDeleted, GroupSet, LimitDeleted, LimitQuery,
-    LimitSet, LinkSet, LinkSummary, PolicyApplied, StatusView, StreamQuery,
+    LimitSet, LinkSet, LinkSummary, NetnsView, PolicyApplied, PositionView, StatusView,
+    StreamQuery,
 };
 pub use server::serve;
 pub use socket::{SocketFile, claim};

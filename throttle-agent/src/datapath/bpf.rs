@@ -13,6 +13,7 @@ use std::{
 
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const BPF_PROG_QUERY: libc::c_int = 16;
 const BPF_LINK_DETACH: libc::c_int = 34;
 
 /// `BPF_OBJ_GET` of `union bpf_attr`.
@@ -43,6 +44,35 @@ struct TcxLinkInfo {
     rest: [u64; 8],
 }
 
+/// `query` of `union bpf_attr`.
+#[repr(C)]
+struct QueryAttr {
+    target_ifindex: u32,
+    attach_type: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    prog_ids: u64,
+    count: u32,
+    padding: u32,
+    prog_attach_flags: u64,
+    link_ids: u64,
+    link_attach_flags: u64,
+    revision: u64,
+}
+
+/// Programs that a hook of an interface can have; of linux/bpf_mprog.h.
+const MAX_CHAIN: usize = 64;
+
+/// A TCX link, as the kernel knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TcxLink {
+    /// Its id.
+    pub(super) id: u32,
+    /// Index of the interface that it is attached to; `None` when it was detached, or the interface is
+    /// gone.
+    pub(super) ifindex: Option<u32>,
+}
+
 /// Opens what is pinned at `path`.
 pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
@@ -53,8 +83,8 @@ pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Index of the interface that a TCX link is attached to; `None` when the interface is gone.
-pub(super) fn tcx_ifindex(link: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+/// Reads a TCX link.
+pub(super) fn tcx_link(link: BorrowedFd<'_>) -> io::Result<TcxLink> {
     // SAFETY: the structure is made of integers.
     let mut info: TcxLinkInfo = unsafe { zeroed() };
     let mut attr = InfoAttr {
@@ -64,7 +94,32 @@ pub(super) fn tcx_ifindex(link: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     };
     // SAFETY: `info` outlives the call and has the length that is given.
     unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)? };
-    Ok((info.ifindex != 0).then_some(info.ifindex))
+    Ok(TcxLink { id: info.id, ifindex: (info.ifindex != 0).then_some(info.ifindex) })
+}
+
+/// Ids of the links at a TCX hook, in the order in which their programs run; 0 where a program has
+/// none. `attach_type` is that of `enum bpf_attach_type`.
+///
+/// Unlike descriptors of the programs, these need no more than CAP_NET_ADMIN.
+pub(super) fn tcx_chain(ifindex: u32, attach_type: u32) -> io::Result<Vec<u32>> {
+    let mut prog_ids = [0_u32; MAX_CHAIN];
+    let mut link_ids = [0_u32; MAX_CHAIN];
+    let mut attr = QueryAttr {
+        target_ifindex: ifindex,
+        attach_type,
+        query_flags: 0,
+        attach_flags: 0,
+        prog_ids: prog_ids.as_mut_ptr() as u64,
+        count: MAX_CHAIN as u32,
+        padding: 0,
+        prog_attach_flags: 0,
+        link_ids: link_ids.as_mut_ptr() as u64,
+        link_attach_flags: 0,
+        revision: 0,
+    };
+    // SAFETY: both arrays outlive the call and have room for `count` numbers.
+    unsafe { bpf(BPF_PROG_QUERY, &mut attr)? };
+    Ok(link_ids.into_iter().take(attr.count as usize).collect())
 }
 
 /// Detaches a link at once, whoever else still holds it.

@@ -95,11 +95,14 @@ impl Datapath {
     /// The limit of a whole link; `None` when the interface is not attached.
     #[must_use]
     pub fn link_limit(&self, interface: &str) -> Option<LinkLimit> {
-        let link = self.links.named(interface)?;
+        self.links.named(interface).map(|link| self.limit_of_link(&link))
+    }
+
+    pub(super) fn limit_of_link(&self, link: &Link) -> LinkLimit {
         let stated = self.limits.link(link.ifindex).map(|entry| entry.stated.clone());
-        // Both fit: they are written from numbers of 16 bits.
+        // It fits: it is written from a number of 16 bits.
         let overhead_bytes = link.overhead(self.bank()) as u16;
-        Some(LinkLimit { overhead_bytes, ..stated.unwrap_or_default() })
+        LinkLimit { overhead_bytes, ..stated.unwrap_or_default() }
     }
 
     /// Puts the limit of a whole link in force, in place of the one it had.

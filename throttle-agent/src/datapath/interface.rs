@@ -12,6 +12,26 @@ const ARPHRD_IP6GRE: u16 = 823;
 /// Packets of mobile networks; of linux/if_arp.h.
 const ARPHRD_RAWIP: u16 = 519;
 
+/// Whether packets of a hardware type, `ARPHRD_*`, can be read.
+pub(crate) fn is_readable(hardware_type: u16) -> bool {
+    header_of(hardware_type).is_some()
+}
+
+fn header_of(hardware_type: u16) -> Option<LinkHeader> {
+    match hardware_type {
+        libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Some(LinkHeader::Ethernet),
+        libc::ARPHRD_NONE
+        | libc::ARPHRD_PPP
+        | libc::ARPHRD_TUNNEL
+        | libc::ARPHRD_TUNNEL6
+        | libc::ARPHRD_SIT
+        | libc::ARPHRD_IPGRE
+        | ARPHRD_IP6GRE
+        | ARPHRD_RAWIP => Some(LinkHeader::None),
+        _ => None,
+    }
+}
+
 /// An interface that exists.
 #[derive(Debug, Clone)]
 pub(super) struct Interface {
@@ -44,21 +64,12 @@ impl Interface {
         let kind = self
             .hardware_type()
             .doing(Kind::Failed, || format!("reading the hardware type of interface {name}"))?;
-        match kind {
-            libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Ok(LinkHeader::Ethernet),
-            libc::ARPHRD_NONE
-            | libc::ARPHRD_PPP
-            | libc::ARPHRD_TUNNEL
-            | libc::ARPHRD_TUNNEL6
-            | libc::ARPHRD_SIT
-            | libc::ARPHRD_IPGRE
-            | ARPHRD_IP6GRE
-            | ARPHRD_RAWIP => Ok(LinkHeader::None),
-            _ => Err(Error::failed(format!(
+        header_of(kind).ok_or_else(|| {
+            Error::failed(format!(
                 "attaching to {name}: packets of hardware type {kind} cannot be read"
             ))
-            .hint("Ethernet, loopback, tun, wireguard, ppp, ipip, sit and gre interfaces can be")),
-        }
+            .hint("Ethernet, loopback, tun, wireguard, ppp, ipip, sit and gre interfaces can be")
+        })
     }
 
     /// `ARPHRD_*` of the interface.

@@ -19,7 +19,7 @@ use super::{
     pins::Pins,
     pod::Raw,
     qdisc,
-    state::{FqRoom, HookKind, LinkStatus},
+    state::{FqRoom, HookKind, LinkReport, LinkStatus},
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -124,6 +124,52 @@ impl LinkTable {
         self.links.iter().find(is_meant).copied()
     }
 
+    /// The link of the interface with this index.
+    pub(super) fn with_index(&self, ifindex: u32) -> Option<Link> {
+        self.links.iter().find(|link| link.ifindex == ifindex).copied()
+    }
+
+    /// Attaches again where others have detached a program; returns those links.
+    pub(super) fn restore(&self, ebpf: &mut Ebpf, kind: HookKind) -> Vec<Link> {
+        let mut restored = Vec::new();
+        for link in self.links.clone() {
+            if hook_kind(&link) != kind {
+                continue;
+            }
+            match self.restore_link(ebpf, &link) {
+                Ok(true) => restored.push(link),
+                // The interface has just gone; whoever follows interfaces drops the link.
+                Err(_) if Interface::with_index(link.ifindex).is_none() => {}
+                Ok(false) => {}
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+        restored
+    }
+
+    /// Attaches a link again where one of its programs is gone; `false` when none is.
+    fn restore_link(&self, ebpf: &mut Ebpf, link: &Link) -> Result<bool> {
+        for hook in HOOKS {
+            if !hooks::is_in_place(link, hook, &self.pins)? {
+                let Some(interface) = Interface::with_index(link.ifindex) else { return Ok(false) };
+                self.attach_hooks(ebpf, (link, Origin::Adopted), &interface)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What is known of a link beyond its status.
+    pub(super) fn report(&self, link: &Link, paces: bool) -> Result<LinkReport> {
+        let position = |hook| hooks::position(link, hook, &self.pins);
+        Ok(LinkReport {
+            status: self.status(link, paces),
+            ingress: position(Hook::Ingress)?,
+            egress: position(Hook::Egress)?,
+            other_instances: hooks::other_instances(link, &self.pins)?,
+        })
+    }
+
     /// Notes which row a link is limited by, and what it adds to each packet, under the policy of
     /// `bank`.
     pub(super) fn set_limit(
@@ -187,7 +233,7 @@ impl LinkTable {
             interface: Interface::with_index(link.ifindex).map(|interface| interface.name),
             ifindex: link.ifindex,
             side: if link.side == Side::Near as u32 { Side::Near } else { Side::Far },
-            hook: if link.flags & Link::CLSACT == 0 { HookKind::Tcx } else { HookKind::Clsact },
+            hook: hook_kind(link),
             pace_ready,
             fq: self.fq.get(&link.ifindex).copied().filter(|_| pace_ready == Some(true)),
         }
@@ -259,4 +305,8 @@ impl LinkTable {
         }
         Ok(())
     }
+}
+
+fn hook_kind(link: &Link) -> HookKind {
+    if link.flags & Link::CLSACT == 0 { HookKind::Tcx } else { HookKind::Clsact }
 }

@@ -16,7 +16,6 @@ mod limits;
 mod links;
 mod lock;
 mod mapped;
-mod netlink;
 mod netns;
 mod object;
 mod open;
@@ -36,17 +35,18 @@ use aya_log::EbpfLogger;
 use ipnet::IpNet;
 use throttle_common::abi::{Hook, Side};
 
+pub(crate) use interface::is_readable;
 pub use lock::InstanceLock;
 pub use state::{
     Applied, Change, Counters, FqRoom, GroupCounters, HookKind, HostState, LimitCounters,
-    LinkCounters, LinkStatus, Tally, Usage,
+    LinkCounters, LinkReport, LinkStatus, Position, Tally, Usage,
 };
 
 use self::{
     config::ConfigMap, counters::CounterTable, hosts::HostTable, limits::LimitTable,
     links::LinkTable,
 };
-use crate::error::Result;
+use crate::{error::Result, policy::LinkLimit};
 
 /// How to attach the program to an interface.
 #[derive(
@@ -140,6 +140,27 @@ impl Datapath {
         self.links.drop_link(&link)?;
         self.limits.remove_link(link.ifindex, self.bank());
         Ok(true)
+    }
+
+    /// Detaches from an interface, by its index; returns the limit that the link had, `None` when the
+    /// interface was not attached.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn drop_link(&mut self, ifindex: u32) -> Result<Option<LinkLimit>> {
+        let Some(link) = self.links.with_index(ifindex) else { return Ok(None) };
+        let limit = self.limit_of_link(&link);
+        self.links.drop_link(&link)?;
+        self.limits.remove_link(ifindex, self.bank());
+        Ok(Some(limit))
+    }
+
+    /// Attaches again where others have detached a program, on links of one kind; returns those links.
+    /// What the kernel refuses is logged.
+    pub fn restore_hooks(&mut self, kind: HookKind) -> Vec<LinkStatus> {
+        let restored = self.links.restore(&mut self.ebpf, kind);
+        let paces = self.limits.paces();
+        restored.iter().map(|link| self.links.status(link, paces)).collect()
     }
 
     /// The program of a hook, for running packets through it without sending them.

@@ -40,6 +40,22 @@ impl Pins {
         Ok(pins)
     }
 
+    /// The pins of all other instances, of any layout.
+    pub(super) fn others(&self) -> Vec<Self> {
+        let folders = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+        let root = self.directory.ancestors().nth(2).unwrap_or(&self.directory);
+        let versions = folders(root).map(|version| version.path());
+        let instances = versions.flat_map(|version| folders(&version).collect::<Vec<_>>());
+        let others = instances.map(|instance| Self { directory: instance.path() });
+        others.filter(|other| other.directory != self.directory).collect()
+    }
+
+    /// Name of the instance.
+    pub(super) fn instance(&self) -> String {
+        let name = self.directory.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
     /// The directory.
     pub(super) fn directory(&self) -> &Path {
         &self.directory

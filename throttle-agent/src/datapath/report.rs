@@ -12,7 +12,10 @@ use super::{
     Datapath,
     hosts::HostSnapshot,
     limits::Entry,
-    state::{Counters, GroupCounters, HostState, LimitCounters, LinkCounters, LinkStatus, Usage},
+    state::{
+        Counters, GroupCounters, HostState, LimitCounters, LinkCounters, LinkReport, LinkStatus,
+        Usage,
+    },
 };
 use crate::{
     error::{Kind, Result, ResultExt},
@@ -25,6 +28,15 @@ impl Datapath {
     pub fn links(&self) -> Vec<LinkStatus> {
         let paces = self.limits.paces();
         self.links.iter().map(|link| self.links.status(link, paces)).collect()
+    }
+
+    /// Every link, and what is attached to its interface.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn link_reports(&self) -> Result<Vec<LinkReport>> {
+        let paces = self.limits.paces();
+        self.links.iter().map(|link| self.links.report(link, paces)).collect()
     }
 
     /// Reads every counter that is not per host.

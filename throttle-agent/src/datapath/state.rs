@@ -1,6 +1,6 @@
 //! What the datapath reports: links, limits and hosts with their counters.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 use throttle_common::{
@@ -36,6 +36,38 @@ pub struct LinkStatus {
     pub pace_ready: Option<bool>,
     /// What fq holds, where a limit paces and every queue has it.
     pub fq: Option<FqRoom>,
+}
+
+/// Where a program is among those of its hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// In the chain of TCX programs.
+    Tcx {
+        /// The how many-th it is, from 1 on.
+        place: u32,
+        /// How many there are.
+        of: u32,
+    },
+    /// Among the filters of clsact.
+    Clsact {
+        /// Its priority: lower ones come first.
+        priority: u16,
+        /// Its handle.
+        handle: u32,
+    },
+}
+
+/// A link and what is attached to its interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkReport {
+    /// The link.
+    pub status: LinkStatus,
+    /// Where its program is at ingress; `None` when it is gone.
+    pub ingress: Option<Position>,
+    /// Where its program is at egress; `None` when it is gone.
+    pub egress: Option<Position>,
+    /// Names of other instances that are attached to its interface.
+    pub other_instances: BTreeSet<String>,
 }
 
 /// What fq on a link holds at most; of several queues, the least.

@@ -40,7 +40,10 @@ impl Datapath {
     }
 
     /// Looks at the links' qdiscs if a limit paces.
-    pub(super) fn check_pacing(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn check_pacing(&mut self) -> Result<()> {
         if self.limits.paces() { self.links.check_pacing() } else { Ok(()) }
     }
 

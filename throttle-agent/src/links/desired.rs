@@ -1,50 +1,159 @@
 //! The links that the agent should have.
 
-use std::sync::Arc;
-
-use nix::net::if_::if_nameindex;
-
-use super::{LinkSpec, spec_for};
-use crate::{
-    agent::Agent,
-    error::{Kind, Result, ResultExt},
-    events::What,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Takes other specifications: attaches to every interface that one of them matches.
-///
-/// # Errors
-/// Interfaces cannot be listed, or the kernel refuses to attach to one.
-pub async fn set_specs(agent: &Arc<Agent>, specs: Vec<LinkSpec>) -> Result<()> {
-    let present = interfaces()?;
-    let attached = agent.with(move |engine, _| {
-        let known = engine.links();
-        let is_known =
-            |name: &str| known.iter().any(|link| link.interface.as_deref() == Some(name));
-        let mut attached = Vec::new();
-        for name in &present {
-            let Some(spec) = spec_for(&specs, name) else { continue };
-            let link = engine.attach(name, spec.side)?;
-            if let Some(limit) = &spec.limit {
-                engine.set_link_limit(name, limit)?;
-            }
-            if !is_known(name) {
-                attached.push((name.clone(), link.ifindex));
-            }
-        }
-        Ok(attached)
-    });
-    for (interface, ifindex) in attached.await? {
-        agent.events.publish(What::LinkUp { interface, ifindex });
-    }
-    Ok(())
+use super::{
+    LinkSpec,
+    follow::{LinkNames, follow},
+    spec_for,
+};
+use crate::{
+    agent::{Agent, Engine, not_attached},
+    error::Result,
+    events::What,
+    policy::LinkLimit,
+};
+
+/// What the agent knows of the links it should have, whether their interfaces are there or not.
+#[derive(Debug, Default)]
+pub struct Desired(Mutex<State>);
+
+/// Its parts.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Which interfaces, the first that matches first.
+    pub(super) specs: Vec<LinkSpec>,
+    /// Limits that links had when they were lost, by name of the interface, where they are others than
+    /// the specification gives.
+    pub(super) limits: BTreeMap<String, LinkLimit>,
+    /// Interfaces that were detached by hand.
+    pub(super) held_off: BTreeSet<String>,
+    /// Names of the interfaces that are attached, by index, at the last look.
+    pub(super) names: LinkNames,
+    /// What kept interfaces from being attached, by index: said once.
+    pub(super) refused: BTreeMap<u32, String>,
 }
 
-/// Names of the interfaces of this network namespace.
+impl Desired {
+    /// Begins with these specifications.
+    #[must_use]
+    pub fn new(specs: Vec<LinkSpec>) -> Self {
+        Self(Mutex::new(State { specs, ..State::default() }))
+    }
+
+    /// Forgets the limits of links that are gone, but for those that a new policy gives: it lifts what
+    /// it does not name.
+    pub fn replace_limits(&self, links: &BTreeMap<String, LinkLimit>) {
+        for (interface, limit) in &mut self.lock().limits {
+            *limit = links.get(interface).cloned().unwrap_or_default();
+        }
+    }
+
+    /// The specifications.
+    #[must_use]
+    pub fn specs(&self) -> Vec<LinkSpec> {
+        self.lock().specs.clone()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The limit that a link gets when it is attached; `None` leaves it without.
+    pub(super) fn limit_for(&self, interface: &str) -> Option<LinkLimit> {
+        let specified = || spec_for(&self.specs, interface)?.limit.clone();
+        self.limits.get(interface).cloned().or_else(specified)
+    }
+
+    /// Notes the limit that a link had when it was lost.
+    pub(super) fn remember(&mut self, interface: &str, limit: LinkLimit) {
+        self.limits.remove(interface);
+        // Interfaces that come under ever new names leave nothing.
+        if self.limit_for(interface).unwrap_or_default() != limit {
+            self.limits.insert(interface.to_owned(), limit);
+        }
+    }
+}
+
+/// Takes other specifications: detaches from interfaces that only an old one matches, gives those that
+/// are attached what has changed, and attaches to the others that a new one matches. What was detached by
+/// hand is attached again.
 ///
 /// # Errors
-/// The kernel does not tell.
-pub fn interfaces() -> Result<Vec<String>> {
-    let found = if_nameindex().doing(Kind::Failed, || "listing interfaces")?;
-    Ok(found.iter().map(|interface| interface.name().to_string_lossy().into_owned()).collect())
+/// Interfaces cannot be listed, or the kernel refuses one of them; the others are attached all the same.
+pub async fn set_specs(agent: &Arc<Agent>, specs: Vec<LinkSpec>) -> Result<()> {
+    let desired = Arc::clone(agent);
+    let work = move |engine: &mut dyn Engine, _: &mut _| {
+        let mut state = desired.links.lock();
+        let changed = change(engine, &mut state, specs);
+        let followed = follow(engine, &mut state, &desired.events);
+        changed.into_iter().for_each(|what| desired.events.publish(what));
+        followed?.map_or(Ok(()), Err)
+    };
+    agent.with(work).await
+}
+
+/// Puts other specifications in the place of those there are.
+fn change(engine: &mut dyn Engine, state: &mut State, specs: Vec<LinkSpec>) -> Vec<What> {
+    let old = mem::replace(&mut state.specs, specs);
+    state.held_off.clear();
+    let new = &state.specs;
+    let limit_of = |specs: &[LinkSpec], name: &str| spec_for(specs, name)?.limit.clone();
+    state.limits.retain(|name, _| limit_of(&old, name) == limit_of(new, name));
+    let mut events = Vec::new();
+    for link in engine.links() {
+        let Some(name) = link.interface else { continue };
+        let done = match (spec_for(&old, &name), spec_for(new, &name)) {
+            (Some(_), None) => {
+                events.push(What::LinkDown { interface: name.clone(), ifindex: link.ifindex });
+                state.names.remove(&link.ifindex);
+                engine.drop_link(link.ifindex).map(drop)
+            }
+            (before, Some(now)) if before != Some(now) => {
+                let side = engine.attach(&name, now.side).map(drop);
+                let limit = now.limit.as_ref().filter(|_| limit_of(&old, &name) != now.limit);
+                side.and_then(|()| match limit {
+                    Some(limit) => engine.set_link_limit(&name, limit).map(drop),
+                    None => Ok(()),
+                })
+            }
+            (_, Some(_) | None) => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::warn!(interface = name, "changing a link: {error}");
+        }
+    }
+    events
+}
+
+/// Detaches from an interface, which stays detached whatever becomes of it, until the specifications are
+/// set again.
+///
+/// # Errors
+/// It is not attached, or the kernel refuses.
+pub async fn detach(agent: &Arc<Agent>, interface: String) -> Result<String> {
+    let desired = Arc::clone(agent);
+    let work = move |engine: &mut dyn Engine, _: &mut _| {
+        let links = engine.links();
+        let mut state = desired.links.lock();
+        if !engine.detach(&interface)? {
+            return Err(not_attached(&interface, &links));
+        }
+        let is_meant =
+            |link: &&crate::datapath::LinkStatus| link.interface.as_deref() == Some(&interface);
+        if let Some(link) = links.iter().find(is_meant) {
+            state.names.remove(&link.ifindex);
+            let down = What::LinkDown { interface: interface.clone(), ifindex: link.ifindex };
+            desired.events.publish(down);
+        }
+        state.held_off.insert(interface.clone());
+        Ok(interface)
+    };
+    agent.with(work).await
 }

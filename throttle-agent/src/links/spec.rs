@@ -59,6 +59,16 @@ pub struct LinkSpec {
     pub side: Side,
     /// The limit that each gets when it is attached; `None` leaves it as it is.
     pub limit: Option<LinkLimit>,
+    /// Whether to wait for an interface that is not there; a glob always waits.
+    pub may_be_absent: bool,
+}
+
+impl LinkSpec {
+    /// The interface without which there is nothing to start for.
+    #[must_use]
+    pub fn required(&self) -> Option<&str> {
+        self.pattern.exact().filter(|_| !self.may_be_absent)
+    }
 }
 
 impl FromStr for LinkSpec {
@@ -82,7 +92,7 @@ impl FromStr for LinkSpec {
                 "interface {text:?} has no name: write eth1, eth1:far or eth1:near"
             ));
         }
-        Ok(Self { pattern: interface.parse()?, side, limit: None })
+        Ok(Self { pattern: interface.parse()?, side, limit: None, may_be_absent: false })
     }
 }
 
@@ -106,7 +116,9 @@ mod tests {
             [("eth1", Side::Far), ("eth1:far", Side::Far), ("eth1:near", Side::Near)]
         {
             let pattern = "eth1".parse().unwrap();
-            assert_eq!(link(text), Ok(LinkSpec { pattern, side, limit: None }));
+            let spec = LinkSpec { pattern, side, limit: None, may_be_absent: false };
+            assert_eq!(spec.required(), Some("eth1"));
+            assert_eq!(link(text), Ok(spec));
         }
     }
 

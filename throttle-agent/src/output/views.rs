@@ -7,7 +7,7 @@ use super::{
     format::{bits_per_second, bytes, nanoseconds, or_dash, seconds},
 };
 use crate::{
-    control::StatusView,
+    control::{PositionView, StatusView},
     policy::{GroupView, LimitView, LinkLimitView, Rates, RatesView},
     telemetry::{FlowView, HostFlowView, HostView, StatsView},
 };
@@ -126,7 +126,7 @@ impl Show for StatsView {
 impl Show for StatusView {
     fn tables(&self) -> Vec<Table> {
         let agent = Table::new(
-            ["INSTANCE", "VERSION", ">PID", ">UPTIME", "ADOPTED", ">LIMITS", ">HOSTS", "SOCKET"],
+            ["INSTANCE", "VERSION", ">PID", ">UPTIME", "ADOPTED", ">LIMITS", ">HOSTS"],
             [[
                 self.instance.clone(),
                 self.version.clone(),
@@ -135,9 +135,12 @@ impl Show for StatusView {
                 if self.adopted { "yes" } else { "no" }.to_owned(),
                 self.limits.to_string(),
                 format!("{}/{}", self.hosts.tracked, self.hosts.capacity),
-                self.control_socket.clone(),
             ]],
         );
+        let name = self.netns.name.as_deref().unwrap_or("(its own)");
+        let netns = format!("{name} (inode {})", self.netns.inode);
+        let place =
+            Table::new(["SOCKET", "NETWORK NAMESPACE"], [[self.control_socket.clone(), netns]]);
         let links = self.links.iter().map(|link| {
             let name = or_dash(link.interface.as_ref());
             [
@@ -145,10 +148,16 @@ impl Show for StatusView {
                 link.ifindex.to_string(),
                 link.side.clone(),
                 link.hook.clone(),
+                or_dash(link.ingress.map(position)),
+                or_dash(link.egress.map(position)),
+                or_dash(link.qdisc.as_ref()),
+                link.state.replace('_', " "),
                 pace_ready(link.pace_ready),
             ]
         });
-        vec![agent, Table::new(["LINK", ">IFINDEX", "SIDE", "HOOK", PACE_READY], links)]
+        let head =
+            ["LINK", ">INDEX", "SIDE", "HOOK", "INGRESS", "EGRESS", "QDISC", "STATE", "PACES"];
+        vec![agent, place, Table::new(head, links)]
     }
 }
 
@@ -231,6 +240,14 @@ fn links(links: &[LinkLimitView]) -> Table {
 }
 
 const PACE_READY: &str = "PACE READY";
+
+/// The place among TCX programs, as in `1/2`, or priority and handle of a filter, as in `10 0x7468`.
+fn position(position: PositionView) -> String {
+    match position {
+        PositionView::Tcx { place, of } => format!("{place}/{of}"),
+        PositionView::Clsact { priority, handle } => format!("{priority} {handle:#x}"),
+    }
+}
 
 /// Whether a link can delay packets; a dash where no limit wants it to.
 fn pace_ready(is_ready: Option<bool>) -> String {

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use throttle_common::units::{BitRate, PacketsPerSecond, ParseError, Problem, Size, Span};
 
+use super::{PacketRate, Rates};
+
 /// A quarter of a second outlasts TCP's shortest retransmission time-out of 200 ms.
 const DEFAULT_TIME: Span = Span::from_nanoseconds(250_000_000);
 
@@ -21,6 +23,14 @@ pub(super) fn default_bytes(rate: BitRate) -> Size {
 /// The burst of a packet rate that none was given for, in packets.
 pub(super) fn default_packets(rate: PacketsPerSecond) -> u64 {
     rate.packets_in(DEFAULT_TIME).max(LARGEST_PACKET_SEGMENTS)
+}
+
+/// Whether TCP stalls at the burst of a rate, which ends before its shortest retransmission time-out.
+#[must_use]
+pub fn stalls(rates: &Rates) -> bool {
+    let bytes = rates.bytes.is_some_and(|bytes| bytes.burst < default_bytes(bytes.rate));
+    let is_small = |packets: PacketRate| packets.burst_packets < default_packets(packets.rate);
+    bytes || rates.packets.is_some_and(is_small)
 }
 
 /// A burst as it is typed: a size, or a time at the rate.

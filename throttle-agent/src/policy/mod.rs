@@ -17,7 +17,7 @@ mod view;
 use std::collections::BTreeMap;
 
 pub use action::{Action, ActionError, ParentAction};
-pub use burst::{Burst, BurstError};
+pub use burst::{Burst, BurstError, stalls};
 pub use dscp::{Dscp, DscpError};
 pub use group::{Group, GroupName, GroupNameError};
 pub use limit::{Limit, LimitKey, LinkLimit, Match, Scope};

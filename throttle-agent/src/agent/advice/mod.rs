@@ -1,5 +1,7 @@
 //! What an operator should know about the state of things.
 
+mod bursts;
+mod paths;
 mod room;
 
 use std::collections::BTreeSet;
@@ -7,7 +9,8 @@ use std::collections::BTreeSet;
 use throttle_common::abi::Side;
 
 use crate::{
-    datapath::LinkStatus,
+    datapath::{LinkReport, LinkStatus},
+    links::Surroundings,
     policy::Limit,
     telemetry::{HostsView, Telemetry},
 };
@@ -28,21 +31,31 @@ pub fn pace_warnings(limits: &[Limit], links: &[LinkStatus]) -> Vec<String> {
     incoming.into_iter().chain(queue_warnings(&paced, links)).collect()
 }
 
-/// What `status` warns of.
+/// What `status` warns of, but for what it says of each link.
 #[must_use]
-pub fn status_warnings(
-    telemetry: &Telemetry,
-    hosts: HostsView,
-    limits: &[Limit],
-    links: &[LinkStatus],
-) -> Vec<String> {
+pub fn status_warnings(telemetry: &Telemetry, hosts: HostsView, limits: &[Limit]) -> Vec<String> {
     let full = telemetry.under_pressure().then(|| {
         format!(
             "the host table is under pressure: {hosts}; start over with a larger --max-hosts, or \
              limit prefixes with --scope shared"
         )
     });
-    full.into_iter().chain(queue_warnings(&paced(limits), links)).collect()
+    full.into_iter().chain(bursts::warning(limits)).collect()
+}
+
+/// What `status` warns of at each link.
+#[must_use]
+pub(crate) fn link_warnings(
+    limits: &[Limit],
+    links: &[LinkReport],
+    around: &Surroundings,
+) -> Vec<Vec<String>> {
+    let paced = paced(limits);
+    let of = |link: &LinkReport| {
+        let queues = queue_warnings(&paced, std::slice::from_ref(&link.status));
+        queues.into_iter().chain(paths::warnings(link, links, around)).collect()
+    };
+    links.iter().map(of).collect()
 }
 
 fn paced(limits: &[Limit]) -> Vec<&Limit> {
@@ -140,7 +153,7 @@ mod tests {
         let mut warned = |packets| {
             engine.packets = packets;
             let hosts = telemetry.sample(&engine).unwrap().hosts;
-            status_warnings(&telemetry, hosts, &[], &[]).pop()
+            status_warnings(&telemetry, hosts, &[]).pop()
         };
         assert_eq!(warned(1), None);
         let words = warned(2).unwrap();
@@ -157,7 +170,7 @@ mod tests {
             link("eth2", Side::Far, Some(true)),
             link("eth3", Side::Far, None),
         ];
-        let warnings = status_warnings(&Telemetry::default(), HostsView::default(), &[], &links);
+        let warnings = queue_warnings(&[], &links);
         assert_eq!(warnings.len(), 1);
         assert!(
             warnings[0].contains("`tc qdisc replace dev eth1 root fq flow_limit 1000`"),

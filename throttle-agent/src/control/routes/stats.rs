@@ -7,25 +7,32 @@ use futures_util::StreamExt;
 
 use super::Answer;
 use crate::{
-    agent::{Agent, status_warnings},
+    agent::{Agent, blocking, link_warnings, status_warnings},
     control::{
-        LinkSummary, StatusView, StreamQuery,
+        LinkSummary, NetnsView, StatusView, StreamQuery,
         request::Asked,
         stream::{self, Form, Item},
     },
+    links::Surroundings,
     telemetry::{self, StatsView},
 };
 
 pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView> {
-    let (links, limits, hosts, warnings) = agent
-        .with(|engine, telemetry| {
+    let around = blocking(Surroundings::read).await?;
+    let (links, limits, hosts, mut warnings) = agent
+        .with(move |engine, telemetry| {
             let hosts = telemetry.stats(&engine.counters()?).hosts;
-            let (links, limits) = (engine.links(), engine.limits());
-            let warnings = status_warnings(telemetry, hosts, &limits, &links);
-            Ok((links, limits.len(), hosts, warnings))
+            let (reports, limits) = (engine.link_reports()?, engine.limits());
+            let warnings = status_warnings(telemetry, hosts, &limits);
+            let of_links = link_warnings(&limits, &reports, &around);
+            let links = reports.iter().zip(of_links);
+            let links = links.map(|(report, warnings)| LinkSummary::new(report, &around, warnings));
+            Ok((links.collect::<Vec<_>>(), limits.len(), hosts, warnings))
         })
         .await?;
     let info = &agent.info;
+    warnings.extend(agent.netns.warning());
+    warnings.extend(links.iter().flat_map(|link| link.warnings.iter().cloned()));
     Ok(Json(StatusView {
         instance: info.instance.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -33,7 +40,8 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
         uptime_seconds: info.started.elapsed().as_secs_f64(),
         adopted: info.adopted,
         control_socket: info.socket.display().to_string(),
-        links: links.iter().map(LinkSummary::from).collect(),
+        netns: NetnsView::from(&agent.netns),
+        links,
         limits,
         hosts,
         warnings,

@@ -19,10 +19,11 @@ use super::{attach_type, hook_name};
 use crate::{
     datapath::{
         interface::Interface,
-        netlink,
         refusal::{errno, refused},
+        state::Position,
     },
     error::{Kind, Result, ResultExt},
+    netlink,
 };
 
 /// Runs early, so that a filter of others that ends the chain cannot hide this one.
@@ -81,6 +82,24 @@ fn attaching(interface: &Interface, hook: Hook) -> String {
         interface.name,
         u32::from(HANDLE)
     )
+}
+
+/// Where the filter is; `None` when it is gone.
+pub(super) fn position(ifindex: u32, hook: Hook) -> Result<Option<Position>> {
+    let handle = u32::from(HANDLE);
+    let is_ours = |filter: &netlink::Filter| {
+        filter.kind == "bpf" && filter.priority == PRIORITY && filter.handle == handle
+    };
+    let is_there = netlink::filters(ifindex, parent(hook))?.iter().any(is_ours);
+    Ok(is_there.then_some(Position::Clsact { priority: PRIORITY, handle }))
+}
+
+/// The hook as a parent of filters; of linux/pkt_sched.h.
+fn parent(hook: Hook) -> u32 {
+    match hook {
+        Hook::Ingress => 0xffff_fff2,
+        Hook::Egress => 0xffff_fff3,
+    }
 }
 
 /// Removes the filter; it may be gone already.

@@ -3,10 +3,12 @@
 mod clsact;
 mod tcx;
 
+use std::collections::BTreeSet;
+
 use aya::programs::{SchedClassifier, TcAttachType};
 use throttle_common::abi::{Hook, Link};
 
-use super::{HookChoice, interface::Interface, pins::Pins};
+use super::{HookChoice, interface::Interface, pins::Pins, state::Position};
 use crate::error::{Kind, Result};
 
 pub(super) use clsact::remove_qdisc_if_unused;
@@ -57,6 +59,36 @@ pub(super) fn attach(
         Origin::New => clsact::attach(program, interface, hook),
         Origin::Adopted => clsact::adopt(program, interface, hook),
     }
+}
+
+/// Whether the program of a hook is still attached: others may have detached it.
+pub(super) fn is_in_place(link: &Link, hook: Hook, pins: &Pins) -> Result<bool> {
+    if link.flags & Link::CLSACT == 0 {
+        return Ok(tcx::is_in_place(link.ifindex, hook, pins));
+    }
+    Ok(clsact::position(link.ifindex, hook)?.is_some())
+}
+
+/// Where the program of a hook is among those of others; `None` when it is gone.
+pub(super) fn position(link: &Link, hook: Hook, pins: &Pins) -> Result<Option<Position>> {
+    if link.flags & Link::CLSACT == 0 {
+        tcx::position(link.ifindex, hook, pins)
+    } else {
+        clsact::position(link.ifindex, hook)
+    }
+}
+
+/// Names of other instances that are attached to the interface of a link as well.
+pub(super) fn other_instances(link: &Link, pins: &Pins) -> Result<BTreeSet<String>> {
+    let mut others = BTreeSet::new();
+    for hook in [Hook::Ingress, Hook::Egress] {
+        others.extend(tcx::other_instances(link.ifindex, hook, pins)?);
+        // A filter does not say whose it is; that of this instance is its link.
+        if link.flags & Link::CLSACT == 0 && clsact::position(link.ifindex, hook)?.is_some() {
+            others.insert("unknown (--hook clsact)".to_owned());
+        }
+    }
+    Ok(others)
 }
 
 /// Detaches the program of a hook; it may be gone already.

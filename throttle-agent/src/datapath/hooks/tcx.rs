@@ -20,6 +20,7 @@ use crate::{
         interface::Interface,
         pins::Pins,
         refusal::{errno, refused},
+        state::Position,
     },
     error::{Error, Kind, Result, ResultExt},
 };
@@ -90,11 +91,56 @@ pub(super) fn detach(index: u32, hook: Hook, pins: &Pins) -> Result<()> {
 
 /// Whether a pinned link still has its interface.
 pub(in crate::datapath) fn is_alive(index: u32, pins: &Pins) -> bool {
-    [Hook::Ingress, Hook::Egress].into_iter().any(|hook| {
-        bpf::open_pin(&pin(index, hook, pins))
-            .and_then(|link| bpf::tcx_ifindex(link.as_fd()))
-            .is_ok_and(|found| found.is_some())
-    })
+    [Hook::Ingress, Hook::Egress]
+        .into_iter()
+        .any(|hook| read(&pin(index, hook, pins)).is_some_and(|link| link.ifindex.is_some()))
+}
+
+/// Whether the pinned link of a hook is still attached to the interface.
+pub(super) fn is_in_place(index: u32, hook: Hook, pins: &Pins) -> bool {
+    read(&pin(index, hook, pins)).is_some_and(|link| link.ifindex == Some(index))
+}
+
+/// Where the program is among all of its hook; `None` when it is gone.
+pub(super) fn position(index: u32, hook: Hook, pins: &Pins) -> Result<Option<Position>> {
+    let Some(link) = read(&pin(index, hook, pins)) else { return Ok(None) };
+    let chain = chain(index, hook)?;
+    let place = chain.iter().position(|id| *id == link.id);
+    Ok(place.map(|place| Position::Tcx { place: place as u32 + 1, of: chain.len() as u32 }))
+}
+
+/// Names of other instances whose program is at a hook of the interface.
+pub(super) fn other_instances(index: u32, hook: Hook, pins: &Pins) -> Result<Vec<String>> {
+    let chain = chain(index, hook)?;
+    let others = pins.others().into_iter().filter(|other| {
+        read(&pin(index, hook, other)).is_some_and(|link| chain.contains(&link.id))
+    });
+    Ok(others.map(|other| other.instance()).collect())
+}
+
+/// Ids of the links at a hook; none on a kernel without TCX.
+fn chain(index: u32, hook: Hook) -> Result<Vec<u32>> {
+    match bpf::tcx_chain(index, attach_number(hook)) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENODEV)) => {
+            Ok(Vec::new())
+        }
+        found => found.map_err(|error| {
+            refused(error, format!("listing the programs at {} of {index}", hook_name(hook)))
+        }),
+    }
+}
+
+/// The hook in `enum bpf_attach_type`.
+fn attach_number(hook: Hook) -> u32 {
+    match hook {
+        Hook::Ingress => 46,
+        Hook::Egress => 47,
+    }
+}
+
+/// The link that is pinned at `path`, if there is one.
+fn read(path: &Path) -> Option<bpf::TcxLink> {
+    bpf::open_pin(path).and_then(|link| bpf::tcx_link(link.as_fd())).ok()
 }
 
 fn pin(index: u32, hook: Hook, pins: &Pins) -> PathBuf {

@@ -10,8 +10,11 @@ use rtnetlink::{
     packet_route::tc::{TcAttribute, TcHandle, TcMessage},
 };
 
-use super::{interface::Interface, netlink, state::FqRoom};
-use crate::error::{Kind, Result, ResultExt};
+use super::{interface::Interface, state::FqRoom};
+use crate::{
+    error::{Kind, Result, ResultExt},
+    netlink,
+};
 
 /// The qdisc that sends no packet before its departure time.
 const FQ: &str = "fq";

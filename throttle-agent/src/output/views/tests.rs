@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    control::LinkSummary,
+    control::{LinkSummary, NetnsView},
     policy::{GroupRequest, LimitRequest, RatesRequest},
     telemetry::HostsView,
 };
@@ -47,7 +47,12 @@ fn status_says_of_each_link_whether_it_can_pace() {
         ifindex: 3,
         side: "far".into(),
         hook: "tcx".into(),
+        ingress: Some(PositionView::Tcx { place: 1, of: 2 }),
+        egress: Some(PositionView::Clsact { priority: 10, handle: 0x7468 }),
+        qdisc: Some("mq:fq".into()),
+        state: "no_carrier".into(),
         pace_ready,
+        warnings: Vec::new(),
     };
     for (is_ready, shown) in [(None, "-"), (Some(false), "no"), (Some(true), "yes")] {
         let status = StatusView {
@@ -57,12 +62,15 @@ fn status_says_of_each_link_whether_it_can_pace() {
             uptime_seconds: 0.0,
             adopted: false,
             control_socket: String::new(),
+            netns: NetnsView::default(),
             links: vec![link(is_ready)],
             limits: 0,
             hosts: HostsView::default(),
             warnings: Vec::new(),
         };
-        assert_eq!(cells(&status.tables()[1]), ["eth1", "3", "far", "tcx", shown]);
+        let expected =
+            ["eth1", "3", "far", "tcx", "1/2", "10 0x7468", "mq:fq", "no carrier", shown];
+        assert_eq!(cells(&status.tables()[2]), expected);
     }
 }
 

@@ -1,4 +1,10 @@
-//! Requests to the kernel's routing and traffic control, from code that is not asynchronous.
+//! What the kernel tells of interfaces and of traffic control, and what it is asked for.
+
+mod dump;
+mod flowtables;
+mod interfaces;
+mod traffic;
+mod watch;
 
 use std::{fmt::Display, thread};
 
@@ -6,10 +12,17 @@ use rtnetlink::Handle;
 
 use crate::error::{Error, Result};
 
+pub(crate) use self::{
+    flowtables::{Flowtable, flowtables},
+    interfaces::{Interface, interfaces},
+    traffic::{Filter, Qdisc, filters, qdiscs},
+    watch::{Changes, Watch},
+};
+
 /// Runs `work` with a connection of its own.
 ///
 /// A thread of its own inherits the network namespace and may block on its own event loop.
-pub(super) fn run<T, W>(doing: impl Display, work: impl FnOnce(Handle) -> W + Send) -> Result<T>
+pub(crate) fn run<T, W>(doing: impl Display, work: impl FnOnce(Handle) -> W + Send) -> Result<T>
 where
     T: Send,
     W: Future<Output = anyhow::Result<T>>,
