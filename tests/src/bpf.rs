@@ -15,6 +15,7 @@ const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_TEST_RUN: libc::c_int = 10;
+const BPF_LINK_DETACH: libc::c_int = 34;
 const LOG_BYTES: usize = 1 << 16;
 
 /// A kind of program, by its number in `enum bpf_prog_type`.
@@ -146,13 +147,27 @@ pub fn map(kind: MapType, value_bytes: u32) -> Result<OwnedFd> {
     made.with_context(|| format!("creating a map, {kind:?}"))
 }
 
-/// The kernel memory of a pinned map, in bytes; 0 for a pin that is no map.
-pub fn pinned_bytes(path: &Path) -> Result<u64> {
+/// Detaches the link that is pinned at `path`, as `bpftool link detach` does; the pin stays.
+pub fn detach_pinned(path: &Path) -> Result<()> {
+    let pinned = open_pinned(path)?;
+    let mut attr = [pinned.as_raw_fd() as u32, 0];
+    // SAFETY: the attribute is one descriptor.
+    unsafe { bpf(BPF_LINK_DETACH, &mut attr) }
+        .with_context(|| format!("detaching {}", path.display()))?;
+    Ok(())
+}
+
+fn open_pinned(path: &Path) -> Result<OwnedFd> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     let mut attr = [name.as_ptr() as u64, 0];
     // SAFETY: the name outlives the call, which returns a new descriptor.
     let pinned = unsafe { open(BPF_OBJ_GET, &mut attr) };
-    let pinned = pinned.with_context(|| format!("opening {}", path.display()))?;
+    pinned.with_context(|| format!("opening {}", path.display()))
+}
+
+/// The kernel memory of a pinned map, in bytes; 0 for a pin that is no map.
+pub fn pinned_bytes(path: &Path) -> Result<u64> {
+    let pinned = open_pinned(path)?;
     let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pinned.as_raw_fd()))?;
     let bytes = about.lines().find_map(|line| line.strip_prefix("memlock:"));
     Ok(bytes.map_or(Ok(0), |bytes| bytes.trim().parse())?)

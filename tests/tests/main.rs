@@ -2,6 +2,7 @@
 
 mod cli_errors;
 mod cli_stats;
+mod cli_status;
 mod control_peers;
 mod guest_delay;
 mod guest_ecn;
@@ -21,6 +22,7 @@ mod run_lock;
 mod run_log;
 mod run_privileges;
 mod run_start;
+mod run_watch;
 mod traffic_attack;
 mod traffic_crash;
 mod traffic_detach;
@@ -34,3 +36,4 @@ mod traffic_live;
 mod traffic_neighbours;
 mod traffic_packets;
 mod traffic_tcp;
+mod traffic_watch;

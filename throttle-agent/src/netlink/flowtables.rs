@@ -17,6 +17,7 @@ const NFTA_FLOWTABLE_HOOK: u16 = 3;
 const NFTA_FLOWTABLE_FLAGS: u16 = 7;
 const NFTA_FLOWTABLE_HOOK_DEVS: u16 = 3;
 const NFTA_DEVICE_NAME: u16 = 1;
+const NFTA_DEVICE_PREFIX: u16 = 2;
 const NFT_FLOWTABLE_HW_OFFLOAD: u32 = 1;
 
 /// A flowtable.
@@ -24,7 +25,7 @@ const NFT_FLOWTABLE_HW_OFFLOAD: u32 = 1;
 pub(crate) struct Flowtable {
     /// Its name.
     pub(crate) name: String,
-    /// Names of the interfaces at whose ingress it takes packets.
+    /// Names of the interfaces at whose ingress it takes packets; one that ends in `*` is a beginning.
     pub(crate) devices: Vec<String>,
     /// Whether hardware may forward them.
     pub(crate) is_offloaded: bool,
@@ -50,6 +51,14 @@ fn is_unknown(error: &io::Error) -> bool {
 }
 
 impl Flowtable {
+    /// Whether it takes packets at the ingress of an interface.
+    pub(crate) fn takes_from(&self, interface: &str) -> bool {
+        self.devices.iter().any(|device| match device.strip_suffix('*') {
+            Some(beginning) => interface.starts_with(beginning),
+            None => interface == device,
+        })
+    }
+
     fn read(body: &[u8]) -> Self {
         let mut read = Self::default();
         for (kind, value) in attributes(body, NFGENMSG.len()) {
@@ -70,7 +79,12 @@ impl Flowtable {
 fn devices(hook: &[u8]) -> Vec<String> {
     let lists = attributes(hook, 0).filter(|(kind, _)| *kind == NFTA_FLOWTABLE_HOOK_DEVS);
     let names = lists.flat_map(|(_, list)| attributes(list, 0));
-    names.filter(|(kind, _)| *kind == NFTA_DEVICE_NAME).map(|(_, value)| text(value)).collect()
+    let read = |(kind, value)| match kind {
+        NFTA_DEVICE_NAME => Some(text(value)),
+        NFTA_DEVICE_PREFIX => Some(text(value) + "*"),
+        _ => None,
+    };
+    names.filter_map(read).collect()
 }
 
 #[cfg(test)]
@@ -78,7 +92,8 @@ mod tests {
     use super::{super::dump::tests::attribute, *};
 
     fn message(flags: u32) -> Vec<u8> {
-        let names = [&b"eth0\0"[..], b"eth1\0"].map(|name| attribute(NFTA_DEVICE_NAME, name));
+        let names =
+            [attribute(NFTA_DEVICE_NAME, b"eth0\0"), attribute(NFTA_DEVICE_PREFIX, b"wg\0")];
         let hook = [
             attribute(1, &0_u32.to_be_bytes()),
             attribute(NFTA_FLOWTABLE_HOOK_DEVS | 0x8000, &names.concat()),
@@ -96,8 +111,10 @@ mod tests {
     #[test]
     fn the_interfaces_of_a_flowtable_and_whether_hardware_forwards_are_read() {
         let read = Flowtable::read(&message(0));
-        let devices = ["eth0", "eth1"].map(str::to_owned).to_vec();
+        let devices = ["eth0", "wg*"].map(str::to_owned).to_vec();
         assert_eq!(read, Flowtable { name: "fast".to_owned(), devices, is_offloaded: false });
+        let takes = |name| read.takes_from(name);
+        assert!(takes("eth0") && takes("wg7") && !takes("eth01") && !takes("w"));
         assert!(Flowtable::read(&message(NFT_FLOWTABLE_HW_OFFLOAD)).is_offloaded);
         assert_eq!(Flowtable::read(&[]), Flowtable::default());
     }

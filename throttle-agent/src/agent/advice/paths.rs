@@ -91,7 +91,7 @@ fn passed_by_flows(
     let name = &interface.name;
     let mut warnings = Vec::new();
     for table in &around.flowtables {
-        let is_in = |interface: &&Interface| table.devices.contains(&interface.name);
+        let is_in = |interface: &&Interface| table.takes_from(&interface.name);
         let lower = below.iter().copied().find(|lower| is_in(lower));
         let Some(device) = lower.or_else(|| Some(interface).filter(|own| is_in(own))) else {
             continue;
