@@ -1,10 +1,7 @@
 //! The throttler's agent: loads the eBPF program, writes limits into its maps and streams counters.
 //!
-//! [`datapath`] alone touches the kernel's maps. [`policy`] says what a limit is, [`config`] how a
-//! file states it. [`agent`] is the long-running process, [`links`] the interfaces it attaches to,
-//! `netlink` what the kernel tells of them, [`events`] what happened, [`control`] its socket and the
-//! client for it, [`telemetry`] what it measures, [`trace`] what it reports each second. [`cli`] is
-//! what can be typed, [`commands`] what that does, [`output`] how it is shown.
+//! [`datapath`] alone touches the kernel's maps. The other rooms, and what each may know, are in
+//! ARCHITECTURE.md.
 
 pub mod agent;
 pub mod cli;
@@ -16,6 +13,7 @@ pub mod error;
 pub mod events;
 pub mod instance;
 pub mod links;
+pub mod metrics;
 mod netlink;
 pub mod output;
 pub mod policy;

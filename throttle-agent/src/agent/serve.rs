@@ -19,6 +19,7 @@ use crate::{
     error::{Kind, Result, ResultExt},
     events::What,
     links::{self, Desired, LinkSpec},
+    metrics::{self, MetricsAddress},
     telemetry,
 };
 
@@ -46,6 +47,8 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let _lock = InstanceLock::take(&options.datapath())?;
     let socket = options.instance.socket(&options.run_dir);
     let (listener, socket_file) = control::claim(&socket)?;
+    // While a privileged port may still be had.
+    let metrics = options.metrics.map(MetricsAddress::listen).transpose()?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -69,6 +72,10 @@ pub fn run(options: &RunOptions) -> Result<()> {
     tell(&agent, links - new.len(), new);
     runtime.block_on(async {
         let pump = logger.map(|logger| tokio::spawn(log::pump(logger)));
+        if let Some(listener) = metrics {
+            let top_hosts = options.metrics_hosts as usize;
+            tokio::spawn(metrics::serve(listener, Arc::clone(&agent), top_hosts));
+        }
         let served = serve(&agent, listener).await;
         if let Some(pump) = pump {
             pump.abort();

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Result},
     instance::Instance,
     links::{LinkSpec, spec_for},
+    metrics::MetricsAddress,
     netlink,
     telemetry::{hook_name, side_name},
 };
@@ -33,6 +34,10 @@ pub struct RunOptions {
     pub max_limits: u32,
     /// Length of the IPv6 prefix that counts as one host.
     pub ipv6_host_prefix: u8,
+    /// Where to serve metrics and the web page, in the instance's network namespace.
+    pub metrics: Option<MetricsAddress>,
+    /// Hosts that have metrics of their own.
+    pub metrics_hosts: u32,
     /// Messages of the eBPF program to log.
     pub kernel_log: Option<KernelLog>,
     /// Whether to detach everything at the end.

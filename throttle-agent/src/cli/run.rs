@@ -6,6 +6,7 @@ use crate::{
     agent::{KernelLog, NetnsName},
     datapath::HookChoice,
     links::LinkSpec,
+    metrics::{self, MetricsAddress},
     policy::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES},
 };
 
@@ -17,6 +18,7 @@ Examples:
   throttle-agent run --iface wan0:near          hosts are behind this machine
   throttle-agent run --netns blue --iface eth0 --iface eth1
   throttle-agent run --iface eth1 --ipv6-host-prefix 56
+  throttle-agent run --iface eth1 --metrics 9190        on the loopback address of the namespace
 
 What is enforced outlives the agent. Started again, it takes over what it finds.")]
 pub struct RunArgs {
@@ -42,6 +44,13 @@ pub struct RunArgs {
     /// How to attach
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub hook: HookChoice,
+    /// Serve metrics and a web page, to everyone who can reach this address: there is no authentication
+    #[arg(long, value_name = "ADDR:PORT|PORT")]
+    pub metrics: Option<MetricsAddress>,
+    /// Hosts that have metrics of their own
+    #[arg(long, value_name = "N", default_value_t = metrics::TOP_HOSTS, requires = "metrics",
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(metrics::MOST_TOP_HOSTS)))]
+    pub metrics_hosts: u32,
     /// Log messages of the eBPF program up to this level
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub kernel_log: Option<KernelLog>,

@@ -20,6 +20,8 @@ pub(super) fn run(global: &Global, args: RunArgs) -> Result<()> {
         max_hosts: args.max_hosts,
         max_limits: args.max_limits,
         ipv6_host_prefix: args.ipv6_host_prefix,
+        metrics: args.metrics,
+        metrics_hosts: args.metrics_hosts,
         kernel_log: args.kernel_log,
         detach_on_exit: args.detach_on_exit,
         verbose: global.verbose,

@@ -61,6 +61,7 @@ pub use messages::{
     LimitSet, LinkSet, LinkSummary, NetnsView, PolicyApplied, PositionView, StatusView,
     StreamQuery,
 };
+pub(crate) use routes::look_ups;
 pub use server::serve;
 pub use socket::{SocketFile, claim};
 pub use told::{EventsQuery, Told};

@@ -14,7 +14,7 @@ pub use stream::every_nth;
 pub use top::{TOP, TopHosts};
 pub use view::{
     FlowView, GroupUsageView, HostFlowView, HostView, HostsView, LimitUsageView, LinkView,
-    StatsView, hook_name, side_name,
+    ReasonView, StatsView, TallyView, hook_name, side_name,
 };
 
 use crate::{

@@ -59,6 +59,26 @@ pub struct LinkView {
     pub up: FlowView,
     /// Packets sent to hosts.
     pub down: FlowView,
+    /// Packets by reason, without reasons that there were none of.
+    pub reasons: BTreeMap<String, ReasonView>,
+}
+
+/// Packets of one reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonView {
+    /// Those sent by hosts.
+    pub up: TallyView,
+    /// Those sent to hosts.
+    pub down: TallyView,
+}
+
+/// Packets and what they held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TallyView {
+    /// Wire packets.
+    pub packets: u64,
+    /// Layer-3 bytes.
+    pub bytes: u64,
 }
 
 /// Counters of one group.
@@ -211,7 +231,17 @@ impl LinkView {
             hook: hook_name(counters.link.hook).to_owned(),
             up: FlowView::of_reasons(&counters.up, up),
             down: FlowView::of_reasons(&counters.down, down),
+            reasons: ReasonView::map(&counters.up, &counters.down),
         }
+    }
+}
+
+impl ReasonView {
+    fn map(up: &[Tally; Reason::COUNT], down: &[Tally; Reason::COUNT]) -> BTreeMap<String, Self> {
+        let view = |tally: &Tally| TallyView { packets: tally.packets, bytes: tally.bytes };
+        let views = up.iter().zip(down).map(|(up, down)| Self { up: view(up), down: view(down) });
+        let named = Reason::ALL.iter().map(|reason| reason.name().to_owned()).zip(views);
+        named.filter(|(_, view)| *view != Self::default()).collect()
     }
 }
 

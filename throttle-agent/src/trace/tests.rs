@@ -77,6 +77,7 @@ fn of_a_rate_for_both_directions_both_count() {
         hook: "tcx".into(),
         up: flow(2_000_000, 0),
         down: flow(3_000_000, 0),
+        reasons: Default::default(),
     };
     let mut now = snapshot(start + Duration::from_secs(1), vec![], 0);
     now.stats = Arc::new(StatsView { links: vec![view], ..StatsView::default() });

@@ -48,6 +48,14 @@ pub(super) fn router(agent: Arc<Agent>) -> Router {
         .with_state(agent)
 }
 
+/// Looking up a host or a limit, for the web page.
+pub(crate) fn look_ups(agent: Arc<Agent>) -> Router {
+    Router::new()
+        .route("/hosts/{*address}", get(hosts::show))
+        .route("/limits/{*prefix}", get(limits::show))
+        .with_state(agent)
+}
+
 async fn count(State(agent): State<Arc<Agent>>, request: Request) -> Request {
     agent.work.answered();
     request

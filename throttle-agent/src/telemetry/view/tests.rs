@@ -65,11 +65,18 @@ fn stats() -> StatsView {
 fn stats_have_the_designed_shape() {
     let view = stats();
     let value = serde_json::to_value(&view).unwrap();
+    let tally = |packets: u64, bytes: u64| json!({"packets": packets, "bytes": bytes});
+    let sent_down = |packets, bytes| json!({"up": tally(0, 0), "down": tally(packets, bytes)});
+    let sent_up = |packets, bytes| json!({"up": tally(packets, bytes), "down": tally(0, 0)});
     assert_eq!(
         value["links"],
         json!([{"interface": "eth1", "side": "far", "hook": "tcx",
-                "up": flow(250, 3, (0, 0), 80), "down": flow(600, 6, (900, 9), 0)}])
+                "up": flow(250, 3, (0, 0), 80), "down": flow(600, 6, (900, 9), 0),
+                "reasons": {"conforms": sent_up(2, 200), "no_limit": sent_up(1, 50),
+                            "host_bytes": sent_down(4, 400), "overflow_bytes": sent_down(5, 500),
+                            "overflow_conforms": sent_down(6, 600)}}])
     );
+    assert_eq!(value["generation"], 3);
     assert_eq!(
         value["limits"],
         json!([{"prefix": "10.0.0.0/24", "match": "host", "up": flow(0, 0, (0, 0), 0),
