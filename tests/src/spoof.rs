@@ -35,6 +35,8 @@ pub const CPU: usize = 0;
 const LONGEST: Duration = Duration::from_secs(120);
 /// Frames made in one call of the kernel: some tens of milliseconds.
 const FRAMES_PER_CALL: u32 = 1 << 16;
+/// The same of a flood with a pace, which leaves the CPU to others in between: under a millisecond.
+const PACED_FRAMES_PER_CALL: u32 = 1 << 10;
 
 const LIVE_FRAMES: u32 = 1 << 1;
 const REDIRECT: i32 = 23;
@@ -75,8 +77,27 @@ struct Shared {
 }
 
 impl SpoofedFlood {
-    /// Floods the server from LAN 0 with packets of `sources` hosts in turn.
+    /// Floods the server from LAN 0 with packets of `sources` hosts in turn, as fast as can be.
     pub fn start(router: &Router, family: Family, sources: u32) -> Result<Self> {
+        Self::with_pace(router, family, sources, None)
+    }
+
+    /// As [`start`](Self::start), with so many packets per second.
+    pub fn paced(
+        router: &Router,
+        family: Family,
+        sources: u32,
+        packets_per_second: u32,
+    ) -> Result<Self> {
+        Self::with_pace(router, family, sources, Some(packets_per_second))
+    }
+
+    fn with_pace(
+        router: &Router,
+        family: Family,
+        sources: u32,
+        packets_per_second: Option<u32>,
+    ) -> Result<Self> {
         ensure!(sources <= MOST_SOURCES, "{sources} sources: at most {MOST_SOURCES}");
         // The router's own way back, so that a strict reverse path filter lets the sources in.
         let at_router = router.namespace(End::Router);
@@ -94,7 +115,7 @@ impl SpoofedFlood {
         let sending = Arc::clone(&shared);
         let send = move || {
             setns(namespace, CloneFlags::CLONE_NEWNET).context("entering the LAN")?;
-            send(&program, &frame, &sending)
+            send(&program, &frame, packets_per_second, &sending)
         };
         Ok(Self { shared, thread: Some(thread::spawn(send)) })
     }
@@ -125,23 +146,33 @@ impl Drop for SpoofedFlood {
     }
 }
 
-fn send(program: &OwnedFd, frame: &[u8], shared: &Shared) -> Result<()> {
+fn send(
+    program: &OwnedFd,
+    frame: &[u8],
+    packets_per_second: Option<u32>,
+    shared: &Shared,
+) -> Result<()> {
     pin_to(CPU).with_context(|| format!("pinning the flood to CPU {CPU}"))?;
     let started = Instant::now();
+    let repeat = packets_per_second.map_or(FRAMES_PER_CALL, |_| PACED_FRAMES_PER_CALL);
+    let pause = packets_per_second.map(|rate| Duration::from_secs(1) * repeat / rate.max(1));
+    let mut due = started;
     while !shared.stop.load(Ordering::Relaxed) && started.elapsed() < LONGEST {
         let mut attr = TestRunAttr {
             prog_fd: program.as_raw_fd() as u32,
             data_size_in: frame.len() as u32,
             data_in: frame.as_ptr() as u64,
-            repeat: FRAMES_PER_CALL,
+            repeat,
             flags: LIVE_FRAMES,
             ..TestRunAttr::default()
         };
         // SAFETY: the frame outlives the call and has the length that is given.
         unsafe { attr.run() }.context("running the flood")?;
-        shared.packets.fetch_add(FRAMES_PER_CALL.into(), Ordering::Relaxed);
+        shared.packets.fetch_add(repeat.into(), Ordering::Relaxed);
         let cpu = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
         shared.cpu_ns.store(cpu.as_nanos() as u64, Ordering::Relaxed);
+        due += pause.unwrap_or_default();
+        thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok(())
 }

@@ -12,6 +12,8 @@ use crate::{build, demo, exec, setup};
 pub(crate) enum Name {
     /// Measured rate against limit, for floods of every speed and direction
     Accuracy,
+    /// Processor time, answers of the command line and memory of the agent with a million hosts
+    Agent,
     /// Hosts, memory and log while 10 million spoofed hosts flood the table
     Attack,
     /// Nanoseconds per packet above an empty classifier
@@ -24,6 +26,7 @@ pub(crate) enum Name {
 pub(crate) fn run(name: Name, arguments: &[OsString]) -> Result<()> {
     let (task, binary) = match name {
         Name::Accuracy => ("bench accuracy", "bench-accuracy"),
+        Name::Agent => ("bench agent", "bench-agent"),
         Name::Attack => ("bench attack", "bench-attack"),
         Name::Path => ("bench path", "bench-path"),
         Name::Policy => ("bench policy", "bench-policy"),
