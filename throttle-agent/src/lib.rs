@@ -18,4 +18,5 @@ mod netlink;
 pub mod output;
 pub mod policy;
 pub mod telemetry;
+pub mod top;
 pub mod trace;

@@ -7,6 +7,7 @@ mod limit;
 mod link;
 mod rates;
 mod run;
+mod top;
 mod usage;
 mod values;
 
@@ -21,6 +22,7 @@ pub use limit::{LimitCommand, LimitName, LimitSetArgs};
 pub use link::{LinkCommand, LinkSetArgs};
 pub use rates::RateArgs;
 pub use run::RunArgs;
+pub use top::TopArgs;
 pub use usage::{Parsed, color_typed, parse};
 
 use crate::{agent::NetnsName, instance::Instance};
@@ -108,6 +110,8 @@ Examples:
     Host(HostCommand),
     /// Show counters of links, groups, limits and reasons
     Stats(StatsArgs),
+    /// Show hosts by rate, live
+    Top(TopArgs),
     /// Show what happened, and what happens
     Events(EventsArgs),
     /// Show the agent and its links

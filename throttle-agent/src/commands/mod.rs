@@ -11,6 +11,7 @@ mod man;
 mod run;
 mod stats;
 mod status;
+mod top;
 
 use std::path::Path;
 
@@ -67,6 +68,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Host(HostCommand::Show { address }) => wait(host::show(&context, address)),
         Command::Host(HostCommand::List { top, sort }) => wait(host::list(&context, top, sort)),
         Command::Stats(args) => wait(stats::run(&context, args)),
+        Command::Top(args) => wait(top::run(context, &global, args)),
         Command::Events(args) => wait(events::run(&context, args)),
         Command::Status => wait(status::run(&context)),
     }

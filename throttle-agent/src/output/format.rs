@@ -5,22 +5,27 @@ use std::time::Duration;
 const DECIMAL: [&str; 5] = ["", "k", "m", "g", "t"];
 
 /// A measured rate, as in `9.87mbit`.
-pub(super) fn bits_per_second(value: u64) -> String {
+pub(crate) fn bits_per_second(value: u64) -> String {
     scaled(value, 1000, "bit")
 }
 
 /// A counted size, as in `1.21gb`.
-pub(super) fn bytes(value: u64) -> String {
+pub(crate) fn bytes(value: u64) -> String {
     scaled(value, 1024, "b")
 }
 
+/// A measured count per second, as in `2.50k/s`.
+pub(crate) fn per_second(value: u64) -> String {
+    scaled(value, 1000, "/s")
+}
+
 /// What is set, or a dash.
-pub(super) fn or_dash(value: Option<impl ToString>) -> String {
+pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
 /// A time of less than a day or so, as in `1.25s`.
-pub(super) fn nanoseconds(value: u64) -> String {
+pub(crate) fn nanoseconds(value: u64) -> String {
     if value == 0 {
         return "0".to_owned();
     }
@@ -29,7 +34,7 @@ pub(super) fn nanoseconds(value: u64) -> String {
 }
 
 /// A time since some event, as in `0.2s`, `3m12s` or `2d4h`.
-pub(super) fn seconds(value: f64) -> String {
+pub(crate) fn seconds(value: f64) -> String {
     // Negative and absurd times become 0 and the largest one.
     let whole = value as u64;
     let (minutes, hours, days) = (whole / 60, whole / 3600, whole / 86_400);

@@ -1,7 +1,7 @@
 //! Data on stdout, as tables or as JSON; words on stderr.
 
 mod clock;
-mod format;
+pub(crate) mod format;
 mod table;
 mod told;
 mod views;
