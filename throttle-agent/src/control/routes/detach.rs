@@ -8,7 +8,6 @@ use super::Answer;
 use crate::{
     agent::Agent,
     control::{DetachRequest, Detached, request::Body},
-    error::Result,
     links,
 };
 

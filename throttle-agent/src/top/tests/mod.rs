@@ -12,7 +12,7 @@ mod keys;
 
 use super::{facts::Policy, *};
 use crate::{
-    control::StatusView,
+    control::{NetnsView, StatusView},
     policy::{GroupView, LimitRequest, LimitView, RatesRequest},
     telemetry::{FlowView, HostFlowView, HostView, HostsView, StatsView},
 };
@@ -105,6 +105,7 @@ fn facts(sample: u64, at: Instant, hosts: Vec<HostView>) -> Facts {
         uptime_seconds: 192.0,
         adopted: false,
         control_socket: String::new(),
+        netns: NetnsView { name: None, inode: 0 },
         links: vec![],
         limits: 1,
         hosts: tracked,
