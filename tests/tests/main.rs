@@ -11,6 +11,7 @@ mod guest_l3;
 mod guest_pace;
 mod guest_vlan;
 mod prog_actions;
+mod prog_events;
 mod prog_exempt;
 mod prog_levels;
 mod prog_limits;

@@ -16,11 +16,11 @@ pub trait AtomicWord {
     fn add(&self, value: u64);
 }
 
-pub use imp::Cell;
+pub use imp::{Cell, Half};
 
 #[cfg(not(target_arch = "bpf"))]
 mod imp {
-    use core::sync::atomic::{AtomicU64, Ordering};
+    use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
     /// A word in memory that the kernel and the agent share.
     #[derive(Debug, Default)]
@@ -37,6 +37,35 @@ mod imp {
         /// Writes the word.
         pub fn store(&self, value: u64) {
             self.0.store(value, Ordering::Release);
+        }
+    }
+
+    /// Half a word in memory that the kernel and the agent share.
+    #[derive(Debug, Default)]
+    #[repr(transparent)]
+    pub struct Half(AtomicU32);
+
+    impl Half {
+        /// Half a word that holds `value`.
+        #[must_use]
+        pub const fn new(value: u32) -> Self {
+            Self(AtomicU32::new(value))
+        }
+
+        /// Reads it.
+        #[must_use]
+        pub fn load(&self) -> u32 {
+            self.0.load(Ordering::Acquire)
+        }
+
+        /// Writes it.
+        pub fn store(&self, value: u32) {
+            self.0.store(value, Ordering::Release);
+        }
+
+        /// Replaces `current` by `new`; `false` when another processor was first.
+        pub fn replace(&self, current: u32, new: u32) -> bool {
+            self.0.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst).is_ok()
         }
     }
 
@@ -75,6 +104,37 @@ mod imp {
         pub fn store(&self, value: u64) {
             // SAFETY: `self` is valid and aligned; BPF stores 64 bits in one instruction.
             unsafe { self.0.get().write_volatile(value) }
+        }
+    }
+
+    /// Half a word in memory that the kernel and the agent share.
+    #[repr(transparent)]
+    pub struct Half(UnsafeCell<u32>);
+
+    // SAFETY: every access is one 32-bit load, store or atomic instruction.
+    unsafe impl Sync for Half {}
+
+    impl Half {
+        /// Reads it.
+        #[inline(always)]
+        pub fn load(&self) -> u32 {
+            // SAFETY: `self` is valid and aligned; BPF loads 32 bits in one instruction.
+            unsafe { self.0.get().read_volatile() }
+        }
+
+        /// Writes it.
+        #[inline(always)]
+        pub fn store(&self, value: u32) {
+            // SAFETY: `self` is valid and aligned; BPF stores 32 bits in one instruction.
+            unsafe { self.0.get().write_volatile(value) }
+        }
+
+        /// Replaces `current` by `new`; `false` when another processor was first.
+        #[inline(always)]
+        pub fn replace(&self, current: u32, new: u32) -> bool {
+            const ORDER: AtomicOrdering = AtomicOrdering::SeqCst;
+            // SAFETY: `self` is valid and aligned.
+            unsafe { atomic_cxchg::<_, ORDER, ORDER>(self.0.get(), current, new).1 }
         }
     }
 

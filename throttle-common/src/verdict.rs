@@ -134,6 +134,37 @@ impl Reason {
         }
     }
 
+    /// Whether the packet is excess: a bucket had no room for it, whatever was done with it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_excess(self) -> bool {
+        match self {
+            Self::DscpMarked | Self::SkbMarked | Self::Observed => true,
+            // No bucket was looked at.
+            Self::Internal => false,
+            Self::Conforms
+            | Self::NoLimit
+            | Self::Exempt
+            | Self::NotIp
+            | Self::Malformed
+            | Self::OverflowConforms
+            | Self::ExemptPrefix
+            | Self::ExemptPeer
+            | Self::EcnMarked
+            | Self::Paced
+            | Self::HostBytes
+            | Self::HostPackets
+            | Self::SharedBytes
+            | Self::SharedPackets
+            | Self::OverflowBytes
+            | Self::OverflowPackets
+            | Self::GroupBytes
+            | Self::GroupPackets
+            | Self::LinkBytes
+            | Self::LinkPackets => self.refuses(),
+        }
+    }
+
     /// The name used in JSON, tables and documentation.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,7 +1,8 @@
 //! The TC classifier: per-IP token buckets in BPF maps.
 //!
 //! [`path`] is the way of a packet on one screen; [`seen`] reads it, [`binding`] finds its limit,
-//! [`charge`] charges it (and [`renew`]s buckets under another limit), [`treat`] does to it what its limit's action says. [`tables`] holds the maps behind typed
+//! [`charge`] charges it (and [`renew`]s buckets under another limit), [`treat`] does to it what its
+//! limit's action says, [`excess`] notes one that found no room. [`tables`] holds the maps behind typed
 //! accessors, [`skb`] and [`clock`] the kernel's side of the traits that `throttle_common` computes
 //! with.
 
@@ -11,6 +12,7 @@
 mod binding;
 mod charge;
 mod clock;
+mod excess;
 mod path;
 mod renew;
 mod seen;

@@ -16,6 +16,7 @@ use throttle_common::{
 use crate::{
     binding,
     charge::{self, Place},
+    excess,
     seen::{self, Read, Seen},
     skb,
     tables::{common, config, counters, hosts, limits, links},
@@ -96,7 +97,11 @@ fn limit(
         can_pace: link.can_pace(hook),
         bank: policy.bank,
     };
-    charge::charge(ctx, seen, (slot, link.common), place)
+    let reason = charge::charge(ctx, seen, (slot, link.common), place);
+    if has_way && reason.is_excess() {
+        excess::note(seen, way, reason);
+    }
+    reason
 }
 
 /// A host that no limit holds is charged to its link alone.

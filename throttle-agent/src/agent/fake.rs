@@ -214,6 +214,7 @@ impl Engine for FakeEngine {
             group: None,
             up: Usage::default(),
             down: Usage { wait_ns: 9, ..Usage::default() },
+            last_excess: [None, None],
             idle_ns: Some(500_000_000),
         }])
     }

@@ -2,6 +2,7 @@
 
 mod advice;
 mod engine;
+mod exceeding;
 mod log;
 mod netns;
 mod privileges;

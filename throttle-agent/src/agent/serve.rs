@@ -12,7 +12,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Agent, Info, Kernel, RunOptions, log, netns, privileges, start};
+use super::{Agent, Info, Kernel, RunOptions, exceeding, log, netns, privileges, start};
 use crate::{
     control,
     datapath::{InstanceLock, LinkStatus},
@@ -56,6 +56,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
         .doing(Kind::Failed, || "starting the event loop")?;
     let (mut datapath, new) = start::open(options)?;
     let logger = datapath.logger();
+    let excess_events = datapath.excess_events();
     let info = Info {
         instance: options.instance.clone(),
         socket,
@@ -75,6 +76,9 @@ pub fn run(options: &RunOptions) -> Result<()> {
         if let Some(listener) = metrics {
             let top_hosts = options.metrics_hosts as usize;
             tokio::spawn(metrics::serve(listener, Arc::clone(&agent), top_hosts));
+        }
+        if let Some(events) = excess_events {
+            tokio::spawn(exceeding::pump(Arc::clone(&agent), events));
         }
         let served = serve(&agent, listener).await;
         if let Some(pump) = pump {

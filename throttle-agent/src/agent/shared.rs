@@ -104,12 +104,16 @@ impl Agent {
     /// Reading the counters failed.
     pub async fn sample(self: &Arc<Self>) -> Result<()> {
         let begun = Instant::now();
-        let (sample, top) = self
-            .with(|engine, telemetry| Ok((telemetry.sample(engine)?, telemetry.top(engine)?)))
+        let (sample, top, event) = self
+            .with(|engine, telemetry| {
+                let sample = telemetry.sample(engine)?;
+                Ok((sample, telemetry.top(engine)?, telemetry.take_event()))
+            })
             .await?;
         self.work.sampled(begun.elapsed());
         // Who waits for the sample finds the hosts that go with it.
         self.top_hosts.send_replace(Arc::new(top));
+        event.into_iter().for_each(|event| self.events.publish(event));
         self.samples.send_replace(Arc::new(sample));
         Ok(())
     }

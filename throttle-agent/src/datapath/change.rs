@@ -7,6 +7,7 @@ use throttle_common::abi::{self, Link, Policy as Switch};
 use super::{
     Datapath,
     prefix::single_host,
+    report,
     state::{Applied, Change},
     upkeep::is_configured,
 };
@@ -185,7 +186,9 @@ impl Datapath {
         let hosts = hosts.filter_map(|limit| single_host(&limit.prefix, bits));
         let known = &self.limits;
         let may_go = |other| !is_configured(known, other, bits);
-        let left_out = self.hosts.insert(self.config.get(), hosts, may_go);
+        // Without a clock, which host has been idle longest is a guess.
+        let now_ns = report::monotonic_ns().unwrap_or_default();
+        let left_out = self.hosts.insert(self.config.get(), hosts, may_go, now_ns);
         if let Some(host) = left_out.first() {
             let count = left_out.len();
             tracing::warn!(

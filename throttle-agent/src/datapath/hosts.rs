@@ -8,7 +8,10 @@ use std::{
 };
 
 use throttle_common::{
-    abi::{Binding, Config, Direction, Host, HostDirection, HostName, HostSet},
+    abi::{
+        Binding, Config, Direction, Host, HostDirection, HostName, HostSet, LastExcess,
+        since_seen_ns,
+    },
     address::Address,
     cell::{AtomicWord, Cell},
     host_table::{self, Choices, FREE, RESTING, Sets, WAYS},
@@ -25,8 +28,10 @@ pub(super) struct DirectionSnapshot {
     pub(super) packets_tat: u64,
     /// The limit that held the host at its last packet.
     pub(super) binding: Binding,
-    /// Monotonic time of the last packet, in nanoseconds; 0 before the first.
-    pub(super) last_seen_ns: u64,
+    /// When the last packet came; see [`since_seen_ns`].
+    last_seen: u32,
+    /// When and why a packet last found no room.
+    pub(super) last_excess: LastExcess,
     /// Packets that conformed.
     pub(super) passed: Tally,
     /// Packets that found no room.
@@ -41,7 +46,8 @@ impl DirectionSnapshot {
             bytes_tat: direction.buckets.bytes_tat.load(),
             packets_tat: direction.buckets.packets_tat.load(),
             binding: Binding::from_word(direction.buckets.binding.load()),
-            last_seen_ns: direction.last_seen_ns.load(),
+            last_seen: direction.last_seen.load(),
+            last_excess: LastExcess::from_word(direction.last_excess.load()),
             passed: tally(&direction.passed_packets, &direction.passed_bytes),
             excess: tally(&direction.excess_packets, &direction.excess_bytes),
         }
@@ -72,18 +78,16 @@ impl HostSnapshot {
         }
     }
 
-    /// Monotonic time of the last packet in either direction, in nanoseconds; 0 before the first.
-    pub(super) fn last_seen_ns(&self) -> u64 {
-        self.up.last_seen_ns.max(self.down.last_seen_ns)
+    /// Time since the last packet in either direction, in nanoseconds; `None` before the first.
+    pub(super) fn idle_ns(&self, now_ns: u64) -> Option<u64> {
+        let idle_ns = [&self.up, &self.down].map(|own| since_seen_ns(own.last_seen, now_ns));
+        idle_ns.into_iter().flatten().min()
     }
 
-    /// The limit that held the host at its last packet.
-    pub(super) fn latest_binding(&self) -> Binding {
-        if self.up.last_seen_ns >= self.down.last_seen_ns {
-            self.up.binding
-        } else {
-            self.down.binding
-        }
+    /// The limit that held the host at its last packet, if that was under the policy of `generation`.
+    pub(super) fn binding(&self, generation: u32) -> Option<Binding> {
+        let bindings = [self.up.binding, self.down.binding];
+        bindings.into_iter().find(|binding| binding.generation == generation)
     }
 }
 
@@ -156,13 +160,14 @@ impl HostTable {
         config: &Config,
         hosts: impl IntoIterator<Item = IpAddr>,
         may_go: impl Fn(IpAddr) -> bool,
+        now_ns: u64,
     ) -> Vec<IpAddr> {
         let (mut left_out, mut evicting) = (Vec::new(), Vec::new());
         for address in hosts {
             let (host, tag, choices) = place(config, address);
             if let Some(way) = host_table::make(&self.sets, choices, tag) {
                 self.name(way as usize, host);
-            } else if let Some(way) = self.longest_idle(choices, &may_go) {
+            } else if let Some(way) = self.longest_idle(choices, &may_go, now_ns) {
                 self.tag(way).store(RESTING);
                 evicting.push((way, host, tag));
             } else {
@@ -181,11 +186,17 @@ impl HostTable {
     }
 
     /// Of the hosts in two sets that `may_go`, the way of the one that has been idle longest.
-    fn longest_idle(&self, choices: Choices, may_go: &impl Fn(IpAddr) -> bool) -> Option<usize> {
+    fn longest_idle(
+        &self,
+        choices: Choices,
+        may_go: &impl Fn(IpAddr) -> bool,
+        now_ns: u64,
+    ) -> Option<usize> {
         let ways = choices.ways().into_iter().flatten().map(|way| way as usize);
         let hosts = ways.filter_map(|way| Some((way, self.host(way)?)));
         let candidates = hosts.filter(|(_, host)| may_go(host.address));
-        candidates.min_by_key(|(_, host)| host.last_seen_ns()).map(|(way, _)| way)
+        let idle_ns = |host: &HostSnapshot| host.idle_ns(now_ns).unwrap_or(u64::MAX);
+        candidates.max_by_key(|(_, host)| idle_ns(host)).map(|(way, _)| way)
     }
 
     /// How long a host may be idle, at most `idle`: less, the fuller the table is.
@@ -232,9 +243,7 @@ impl HostTable {
 
     fn clear(&self, way: usize) {
         let host = &self.hosts.entries()[way];
-        for cell in host.directions.iter().flat_map(HostDirection::cells) {
-            cell.store(0);
-        }
+        host.directions.iter().for_each(HostDirection::clear);
         self.name(way, Address::from_words(0, 0));
     }
 

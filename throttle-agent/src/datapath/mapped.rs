@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, os::fd::AsFd, ptr::NonNull, slice};
 
 use aya::maps::MapData;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use throttle_common::abi::{CommonBuckets, Config, Host, HostName, HostSet, Limit};
+use throttle_common::abi::{CommonBuckets, Config, EventBudget, Host, HostName, HostSet, Limit};
 
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -26,6 +26,8 @@ unsafe impl Shared for Host {}
 unsafe impl Shared for HostName {}
 // SAFETY: made of cells, and of words that nobody writes.
 unsafe impl Shared for CommonBuckets {}
+// SAFETY: made of cells, and of words that nobody writes.
+unsafe impl Shared for EventBudget {}
 // SAFETY: made of integers; one is only written while no program reads it.
 unsafe impl Shared for Limit {}
 

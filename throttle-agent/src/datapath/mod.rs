@@ -8,6 +8,7 @@ mod change;
 mod codec;
 mod config;
 mod counters;
+mod events;
 mod hooks;
 mod hosts;
 mod interface;
@@ -35,11 +36,12 @@ use aya_log::EbpfLogger;
 use ipnet::IpNet;
 use throttle_common::abi::{Hook, Side};
 
+pub use events::{Exceeding, ExcessEvents};
 pub(crate) use interface::is_readable;
 pub use lock::InstanceLock;
 pub use state::{
-    Applied, Change, Counters, FqRoom, GroupCounters, HookKind, HostState, LimitCounters,
-    LinkCounters, LinkReport, LinkStatus, Position, Tally, Usage,
+    Applied, Change, Counters, FqRoom, GroupCounters, HookKind, HostState, LastExcess,
+    LimitCounters, LinkCounters, LinkReport, LinkStatus, Position, Tally, Usage,
 };
 
 use self::{
@@ -100,6 +102,7 @@ pub struct Datapath {
     limits: LimitTable,
     hosts: HostTable,
     counters: CounterTable,
+    events: Option<ExcessEvents>,
     hook: HookChoice,
     adopted: bool,
 }
@@ -174,6 +177,11 @@ impl Datapath {
     /// The reader of the program's own messages, once; `None` when they are compiled out.
     pub fn logger(&mut self) -> Option<EbpfLogger<&'static dyn log::Log>> {
         EbpfLogger::init(&mut self.ebpf).ok()
+    }
+
+    /// The reader of what the program tells of hosts, once.
+    pub fn excess_events(&mut self) -> Option<ExcessEvents> {
+        self.events.take()
     }
 
     /// The prefix that is all of a host.

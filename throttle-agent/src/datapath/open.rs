@@ -13,6 +13,7 @@ use super::{
     Datapath, Options,
     config::ConfigMap,
     counters::CounterTable,
+    events::ExcessEvents,
     hooks,
     hosts::HostTable,
     limits::LimitTable,
@@ -59,9 +60,11 @@ impl Datapath {
         let hosts = hosts(&mut ebpf, options)?;
         let counters =
             CounterTable::new(per_cpu(&mut ebpf, "REASONS")?, per_cpu(&mut ebpf, "LIMIT_USE")?);
+        let events = Some(ExcessEvents::new(&mut ebpf)?);
         links.adopt(&mut ebpf)?;
         let hook = options.hook;
-        let mut datapath = Self { ebpf, config, links, limits, hosts, counters, hook, adopted };
+        let mut datapath =
+            Self { ebpf, config, links, limits, hosts, counters, events, hook, adopted };
         datapath.forget_limits_of_lost_links();
         datapath.forget_rows_of_unlimited_links(policy.bank)?;
         datapath.check_pacing()?;

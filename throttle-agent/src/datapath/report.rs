@@ -13,7 +13,8 @@ use super::{
     hosts::HostSnapshot,
     limits::Entry,
     state::{
-        Counters, GroupCounters, HostState, LimitCounters, LinkCounters, LinkReport, LinkStatus,
+        Counters, GroupCounters, HostState, LastExcess, LimitCounters, LinkCounters, LinkReport,
+        LinkStatus,
         Usage,
     },
 };
@@ -123,21 +124,24 @@ impl Datapath {
             let wait_ns = held.map_or(0, |held| self.host_wait_ns(held, host, direction, now_ns));
             Usage { passed: own.passed, excess: own.excess, wait_ns }
         };
-        let seen_ns = host.last_seen_ns();
+        let last_excess = Direction::ALL.map(|direction| {
+            let last = host.direction(direction).last_excess;
+            Some(LastExcess { reason: last.reason()?, ago_ns: last.since_ns(now_ns) })
+        });
         Ok(HostState {
             address: host.address,
             limit: held.map(|held| held.stated.prefix),
             group: held.and_then(|held| held.stated.group.clone()),
             up: usage(Direction::Up),
             down: usage(Direction::Down),
-            idle_ns: (seen_ns != 0).then(|| now_ns.saturating_sub(seen_ns)),
+            last_excess,
+            idle_ns: host.idle_ns(now_ns),
         })
     }
 
     /// The limit that holds a host: the remembered one, unless the policy has changed since.
     fn limit_of(&self, host: &HostSnapshot) -> Result<Option<&Entry<Limit>>> {
-        let binding = host.latest_binding();
-        if binding.generation == self.config.policy().generation {
+        if let Some(binding) = host.binding(self.config.policy().generation) {
             return Ok(binding.slot().and_then(|slot| self.limits.in_slot(slot)));
         }
         Ok(self.limits.longest(self.host_prefix(host.address)?))

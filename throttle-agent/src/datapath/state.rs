@@ -182,8 +182,19 @@ pub struct HostState {
     pub up: Usage,
     /// Packets sent to the host.
     pub down: Usage,
+    /// Up and down, the last packet that found no room; `None` when there never was one.
+    pub last_excess: [Option<LastExcess>; 2],
     /// Time since the last packet, in nanoseconds, or `None` when there was none yet.
     pub idle_ns: Option<u64>,
+}
+
+/// The last packet of a host that found no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastExcess {
+    /// Why it found none.
+    pub reason: Reason,
+    /// Time since, in nanoseconds, to 1.07 s.
+    pub ago_ns: u64,
 }
 
 /// One reading of every counter that is not per host.

@@ -32,9 +32,8 @@ impl Datapath {
                 let owes = |tat| bucket::debt(tat, now_ns * TICKS_PER_NS) > 0;
                 owes(own.bytes_tat) || owes(own.packets_tat)
             });
-            let seen_ns = host.last_seen_ns();
             // One that never sent was made for a limit of its own, or is a moment old.
-            let is_idle = seen_ns == 0 || now_ns.saturating_sub(seen_ns) >= idle_ns;
+            let is_idle = host.idle_ns(now_ns).is_none_or(|since_ns| since_ns >= idle_ns);
             is_idle && !owes && !is_kept(limits, host.address, bits)
         }))
     }

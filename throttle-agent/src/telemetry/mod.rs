@@ -21,6 +21,7 @@ use crate::{
     agent::Engine,
     datapath::{Counters, HostState},
     error::Result,
+    events::What,
     policy::{GroupName, LimitKey},
 };
 
@@ -39,6 +40,7 @@ pub struct Telemetry {
     hosts: meter::Meter<std::net::IpAddr>,
     hosts_due: Option<Instant>,
     pressure: pressure::Pressure,
+    pressure_event: Option<What>,
 }
 
 impl Telemetry {
@@ -77,8 +79,14 @@ impl Telemetry {
         let stats = self.stats(&counters);
         if let Some(event) = self.pressure.update(stats.hosts.overflowed) {
             pressure::log(event, stats.hosts);
+            self.pressure_event = Some(pressure::tell(event, stats.hosts));
         }
         Ok(stats)
+    }
+
+    /// What the last sample has told of the host table, once.
+    pub fn take_event(&mut self) -> Option<What> {
+        self.pressure_event.take()
     }
 
     /// Whether hosts find no room in the host table.

@@ -1,6 +1,7 @@
 //! Whether hosts find no room in the host table.
 
 use super::HostsView;
+use crate::events::What;
 
 /// Samples without new packets of hosts without room after which the pressure has ended.
 const QUIET_SAMPLES: u32 = 5;
@@ -62,6 +63,16 @@ pub(super) fn log(event: Event, hosts: HostsView) {
         Event::Ended { overflowed } => tracing::warn!(
             "the host table has room again: {hosts}, {overflowed} of them since the pressure began"
         ),
+    }
+}
+
+/// The same event for everyone else who listens.
+pub(super) fn tell(event: Event, HostsView { tracked, capacity, .. }: HostsView) -> What {
+    match event {
+        Event::Begun => What::TableFilling { tracked, capacity },
+        Event::Ended { overflowed } => {
+            What::TableHasRoom { tracked, capacity, overflowed_packets: overflowed }
+        }
     }
 }
 

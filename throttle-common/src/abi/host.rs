@@ -2,7 +2,7 @@
 
 use super::Direction;
 use crate::{
-    cell::{AtomicWord, Cell},
+    cell::{AtomicWord, Cell, Half},
     host_table,
 };
 
@@ -25,8 +25,10 @@ pub struct Buckets {
 pub struct HostDirection {
     /// The host's own buckets.
     pub buckets: Buckets,
-    /// Coarse monotonic time of the last packet, in nanoseconds; 0 before the first.
-    pub last_seen_ns: Cell,
+    /// When the last packet came; see [`seen_word`](super::seen_word). 0 before the first.
+    pub last_seen: Half,
+    /// When and why a packet last found no room; see [`LastExcess`](super::LastExcess). 0 for never.
+    pub last_excess: Half,
     /// Layer-3 bytes that passed.
     pub passed_bytes: Cell,
     /// Wire packets that passed.
@@ -38,20 +40,14 @@ pub struct HostDirection {
 }
 
 impl HostDirection {
-    /// Every word.
-    #[must_use]
-    pub const fn cells(&self) -> [&Cell; 8] {
+    /// Clears everything.
+    pub fn clear(&self) {
         let Buckets { bytes_tat, packets_tat, binding } = &self.buckets;
-        [
-            bytes_tat,
-            packets_tat,
-            binding,
-            &self.last_seen_ns,
-            &self.passed_bytes,
-            &self.passed_packets,
-            &self.excess_bytes,
-            &self.excess_packets,
-        ]
+        let Self { passed_bytes, passed_packets, excess_bytes, excess_packets, .. } = self;
+        let buckets = [bytes_tat, packets_tat, binding];
+        let counters = [passed_bytes, passed_packets, excess_bytes, excess_packets];
+        buckets.into_iter().chain(counters).for_each(|cell| cell.store(0));
+        [&self.last_seen, &self.last_excess].into_iter().for_each(|half| half.store(0));
     }
 }
 
@@ -194,5 +190,7 @@ const _: () = {
     assert!(size_of::<Budget>() == 64);
     assert!(size_of::<HostName>() == 16);
     assert!(core::mem::offset_of!(HostDirection, buckets.binding) == 16);
+    assert!(core::mem::offset_of!(HostDirection, last_seen) == 24);
+    assert!(core::mem::offset_of!(HostDirection, last_excess) == 28);
     assert!(OVERFLOW_BUCKETS.is_power_of_two());
 };

@@ -2,12 +2,17 @@
 //! compiling these files; [`VERSION`] changes whenever one of them does.
 
 mod counters;
+mod excess;
 mod host;
 mod limit;
 mod link;
 mod policy;
+mod time;
 
 pub use counters::{LimitUse, REASON_ENTRIES, Tally, limit_use_index, reason_index};
+pub use excess::{
+    EVENT_BURST, EVENTS_BYTES, EVENTS_PER_SECOND, EventBudget, ExcessEvent, LastExcess,
+};
 pub use host::{
     Binding, Buckets, Budget, CommonBuckets, CommonDirection, Host, HostDirection, HostName,
     HostSet, OVERFLOW_BUCKETS,
@@ -15,11 +20,12 @@ pub use host::{
 pub use limit::{AskedRates, Limit, LimitRates, NAME_BYTES, PrefixKey, Role};
 pub use link::{LINK_PROBES, LINK_SLOTS, Link, MAX_LINKS, link_slot};
 pub use policy::Policy;
+pub use time::{SEEN_TICK_NS, seen_word, since_seen_ns};
 
 use crate::{address::Mask, cell::Cell};
 
 /// Version of these layouts; part of the path of the pins.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Which way a packet goes, from the host's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,6 +4,7 @@ use aya_ebpf::{macros::map, maps::PerCpuArray};
 use throttle_common::{
     abi::{
         Direction, HostDirection, LimitUse, REASON_ENTRIES, Tally, limit_use_index, reason_index,
+        seen_word,
     },
     cell::AtomicWord,
     packet::Wire,
@@ -46,7 +47,7 @@ pub(crate) fn add_host(host: &HostDirection, passed: bool, wire: Wire, now_ns: u
     };
     bytes.add(wire.bytes.into());
     packets.add(wire.packets.into());
-    host.last_seen_ns.store(now_ns);
+    host.last_seen.store(seen_word(now_ns));
 }
 
 #[inline(always)]

@@ -106,6 +106,7 @@ fn a_host_has_the_designed_shape() {
         group: Some("acme".parse().unwrap()),
         up: Usage { wait_ns: 5, ..Usage::default() },
         down: Usage::default(),
+        last_excess: [None, None],
         idle_ns: Some(200_000_000),
     };
     let direction = |rate: u64, wait: u64| {
@@ -128,6 +129,7 @@ fn an_ipv6_host_is_shown_as_its_prefix() {
         group: None,
         up: Usage::default(),
         down: Usage::default(),
+        last_excess: [None, None],
         idle_ns: None,
     };
     let name = |bits| HostView::new(&host, bits, [0; 2]).host;
