@@ -22,6 +22,7 @@ pub mod leftovers;
 pub mod measure;
 pub mod netns;
 pub mod offload;
+pub mod older;
 pub mod packets;
 pub mod ppp;
 pub mod privileges;

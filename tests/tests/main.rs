@@ -37,4 +37,5 @@ mod traffic_live;
 mod traffic_neighbours;
 mod traffic_packets;
 mod traffic_tcp;
+mod traffic_upgrade;
 mod traffic_watch;

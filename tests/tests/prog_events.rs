@@ -121,6 +121,10 @@ fn a_flood_of_hosts_spends_the_budget_and_the_rest_is_counted() {
         assert_eq!(events.newly_lost(), 0, "what is lost is reported once");
         let up = program.tallies(Direction::Up);
         let refused = [Reason::HostBytes, Reason::OverflowBytes].map(|of| up[of as usize].packets);
-        assert_eq!(refused.iter().sum::<u64>(), HOSTS.into(), "each is refused, told of or not");
+        assert_eq!(
+            refused.iter().sum::<u64>(),
+            u64::from(HOSTS),
+            "each is refused, told of or not"
+        );
     });
 }

@@ -1,12 +1,10 @@
 //! Names of instances, and where an instance keeps what outlives a process.
 
 use std::{
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
     str::FromStr,
 };
-
-use throttle_common::abi;
 
 use crate::error::{Error, Result};
 
@@ -16,9 +14,16 @@ pub const RUN_DIR: &str = "/run/throttle";
 /// Directory above all pins, on the BPF file system.
 pub const PIN_ROOT: &str = "/sys/fs/bpf/throttle";
 
-/// Directory of an instance's pins below `root`; it names the version of their layout.
-pub(crate) fn pin_directory(root: &Path, instance: &str) -> PathBuf {
-    root.join(abi::VERSION.to_string()).join(pin_name(instance))
+/// Directory below `root` of an instance's pins whose layout is of this version.
+pub(crate) fn pin_directory(root: &Path, version: u32, instance: &str) -> PathBuf {
+    root.join(version.to_string()).join(pin_name(instance))
+}
+
+/// Whether an instance has pins below `root`, whatever the version of their layout.
+pub(crate) fn has_pins(root: &Path, instance: &str) -> bool {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let mut versions = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    versions.any(|version| pin_directory(root, version, instance).exists())
 }
 
 /// Directory below `root` that is locked while a process works on the instance.

@@ -21,7 +21,7 @@ use tokio::{net::UnixStream, time::timeout};
 use super::refusal::Refusal;
 use crate::{
     error::{Error, Kind, Result, ResultExt},
-    instance::{Instance, PIN_ROOT, pin_directory},
+    instance::{Instance, PIN_ROOT, has_pins},
 };
 
 /// Reading a million hosts takes about a second.
@@ -151,7 +151,7 @@ impl Client {
             let error = Error::not_running(format_args!(
                 "no agent runs for instance {instance}: nothing answers on {socket}"
             ));
-            return if pin_directory(Path::new(PIN_ROOT), instance.name()).exists() {
+            return if has_pins(Path::new(PIN_ROOT), instance.name()) {
                 error.hint(format_args!(
                     "its limits stay in force: take them over with throttle-agent run{option}, or end \
                      them with throttle-agent detach{option} --all"

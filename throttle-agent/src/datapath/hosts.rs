@@ -129,6 +129,11 @@ impl HostTable {
         table
     }
 
+    /// Every direction of every way, whether a host has it or not.
+    pub(super) fn directions(&self) -> impl Iterator<Item = &HostDirection> {
+        self.hosts.entries().iter().flat_map(|host| &host.directions)
+    }
+
     /// Hosts that the table has room for.
     pub(super) fn capacity(&self) -> usize {
         self.hosts.entries().len()

@@ -4,6 +4,7 @@
 //! map, a slot or a pin.
 
 mod bpf;
+mod carry;
 mod change;
 mod codec;
 mod config;

@@ -1,6 +1,6 @@
 //! Loads the eBPF object that is embedded in the agent.
 
-use std::{error, io};
+use std::{error, io, path::PathBuf};
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
 use throttle_common::abi::Hook;
@@ -9,17 +9,16 @@ use tracing::Level;
 use super::{
     Options,
     layout::MAPS,
-    pins::Pins,
     refusal::{errno, refused},
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/throttle-ebpf"));
 
-/// Creates or adopts the pinned maps and loads both programs.
-pub(super) fn load(options: &Options, pins: &Pins) -> Result<Ebpf> {
+/// Creates or adopts the maps, each at its `pin`, and loads both programs.
+pub(super) fn load(options: &Options, pin: impl Fn(&str) -> PathBuf) -> Result<Ebpf> {
     let log_level = kernel_log_level(options.kernel_log);
-    let paths = MAPS.map(|map| (map.name, pins.path(map.name), map.max_entries(options)));
+    let paths = MAPS.map(|map| (map.name, pin(map.name), map.max_entries(options)));
     let mut loader = EbpfLoader::new();
     loader.verifier_log_level(VerifierLogLevel::STATS);
     loader.override_global(aya_log::LEVEL, &log_level, true);

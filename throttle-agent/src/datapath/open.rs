@@ -11,6 +11,7 @@ use throttle_common::{
 
 use super::{
     Datapath, Options,
+    carry::{self, Older},
     config::ConfigMap,
     counters::CounterTable,
     events::ExcessEvents,
@@ -34,14 +35,22 @@ impl Datapath {
     /// # Errors
     /// Privileges are missing, the kernel cannot do it, or the pins do not fit.
     pub fn open(options: &Options) -> Result<Self> {
+        let older = Older::find(options)?;
         let pins = Pins::create(options)?;
         pins.check_maps()?;
-        let is_new = !pins.path("CONFIG").exists();
-        let mut ebpf = object::load(options, &pins).inspect_err(|_| {
+        let is_new = older.is_none() && !pins.path("CONFIG").exists();
+        let place = |name: &str| {
+            let older = older.as_ref().and_then(|older| older.path(name));
+            older.unwrap_or_else(|| pins.path(name))
+        };
+        let mut ebpf = object::load(options, place).inspect_err(|_| {
             if is_new && let Err(error) = pins.remove() {
                 tracing::warn!(%error, "removing what a failed start has left");
             }
         })?;
+        if let Some(older) = &older {
+            older.move_pins(&pins)?;
+        }
         let cookie = netns::cookie()?;
         let mut config = config(&mut ebpf)?;
         let adopted = config.policy().generation != 0;
@@ -62,6 +71,7 @@ impl Datapath {
             CounterTable::new(per_cpu(&mut ebpf, "REASONS")?, per_cpu(&mut ebpf, "LIMIT_USE")?);
         let events = Some(ExcessEvents::new(&mut ebpf)?);
         links.adopt(&mut ebpf)?;
+        older.map_or(Ok(()), |older| older.finish(hosts.directions()))?;
         let hook = options.hook;
         let mut datapath =
             Self { ebpf, config, links, limits, hosts, counters, events, hook, adopted };
@@ -79,25 +89,34 @@ impl Datapath {
     /// # Errors
     /// Privileges are missing, or the kernel refuses.
     pub fn remove(options: &Options) -> Result<bool> {
-        let pins = Pins::of(options);
-        if !pins.exist() {
-            return Ok(false);
+        let mut found = false;
+        for pins in carry::places(options)?.into_iter().filter(Pins::exist) {
+            detach(&pins, options)?;
+            pins.remove()?;
+            found = true;
         }
-        pins.check_maps()?;
-        if pins.path("LINKS").exists() && pins.path("CONFIG").exists() {
-            let links = Array::try_from(Map::Array(pinned(&pins, "LINKS")?))
-                .doing(Kind::Failed, || "opening map LINKS")?;
-            let mut links = LinkTable::new(links, pins.clone())?;
-            let config = ConfigMap::new(&pinned(&pins, "CONFIG")?)?;
-            if config.get().netns_cookie != netns::cookie()? {
-                check_links_can_be_reached(&links, &pins, options)?;
-            }
-            links.detach_all()?;
+        carry::check_versions(options)?;
+        if found {
+            lock::forget(options);
         }
-        pins.remove()?;
-        lock::forget(options);
-        Ok(true)
+        Ok(found)
     }
+}
+
+/// Detaches every link of the pins.
+fn detach(pins: &Pins, options: &Options) -> Result<()> {
+    pins.check_maps()?;
+    if !pins.path("LINKS").exists() || !pins.path("CONFIG").exists() {
+        return Ok(());
+    }
+    let links = Array::try_from(Map::Array(pinned(pins, "LINKS")?))
+        .doing(Kind::Failed, || "opening map LINKS")?;
+    let mut links = LinkTable::new(links, pins.clone())?;
+    let config = ConfigMap::new(&pinned(pins, "CONFIG")?)?;
+    if config.get().netns_cookie != netns::cookie()? {
+        check_links_can_be_reached(&links, pins, options)?;
+    }
+    links.detach_all()
 }
 
 /// Refuses to take pins over whose links work in another network namespace.

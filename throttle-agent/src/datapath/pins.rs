@@ -10,6 +10,7 @@ use nix::{
     mount::{self, MsFlags},
     sys::statfs::{FsType, statfs},
 };
+use throttle_common::abi::VERSION;
 
 use super::{Options, layout::MAPS, refusal::refused};
 use crate::{
@@ -28,7 +29,12 @@ pub(super) struct Pins {
 impl Pins {
     /// The pins of the instance that `options` name; nothing is touched.
     pub(super) fn of(options: &Options) -> Self {
-        Self { directory: pin_directory(&options.pin_root, &options.instance) }
+        Self::of_version(options, VERSION)
+    }
+
+    /// Those whose layout is of another version; nothing is touched.
+    pub(super) fn of_version(options: &Options, version: u32) -> Self {
+        Self { directory: pin_directory(&options.pin_root, version, &options.instance) }
     }
 
     /// Makes the directory, and mounts the BPF file system if nobody has.
@@ -64,6 +70,14 @@ impl Pins {
     /// Path of a pin.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// The names of all pins.
+    pub(super) fn names(&self) -> Result<Vec<String>> {
+        let failed = |error| refused(error, format!("reading {}", self.directory.display()));
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let entries = fs::read_dir(&self.directory).map_err(failed)?;
+        entries.map(|entry| entry.map(name).map_err(failed)).collect()
     }
 
     /// Checks the layout of every map that is already pinned.

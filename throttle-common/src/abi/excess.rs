@@ -56,7 +56,10 @@ impl LastExcess {
     /// The reason; `None` when there never was any excess.
     #[must_use]
     pub const fn reason(self) -> Option<Reason> {
-        if self.0 == 0 { None } else { Some(Reason::from_number(self.0 >> Self::TIME_BITS)) }
+        match self.0 >> Self::TIME_BITS {
+            0 => None,
+            number => Some(Reason::from_number(number)),
+        }
     }
 
     /// Time since it happened, in nanoseconds, to a unit.

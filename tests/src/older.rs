@@ -1,0 +1,64 @@
+//! Pins as an agent of an older layout leaves them: those of a stopped agent, moved and with the words rewritten
+//! whose meaning has changed since.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use aya::maps::{Array, Map, MapData};
+use throttle_agent::instance::PIN_ROOT;
+use throttle_common::abi::{SEEN_TICK_NS, VERSION};
+
+/// The older layout.
+pub const OLDER: u32 = 2;
+
+/// Number of the word in a direction of a host that held the time of its last packet in nanoseconds.
+const LAST_SEEN: usize = 3;
+const DIRECTION_WORDS: usize = 8;
+
+/// Where an instance has its pins in a layout of this version.
+pub fn pins(version: u32, instance: &str) -> PathBuf {
+    Path::new(PIN_ROOT).join(version.to_string()).join(instance)
+}
+
+/// Turns the pins of a stopped agent into those of the older layout; nobody may send meanwhile.
+pub fn make(instance: &str) -> Result<()> {
+    rewrite(&pins(VERSION, instance).join("HOSTS"))?;
+    move_back(instance)
+}
+
+/// Moves the pins of a stopped agent to where the older layout has them, whatever the words are.
+pub fn move_back(instance: &str) -> Result<()> {
+    let (from, to) = (pins(VERSION, instance), pins(OLDER, instance));
+    fs::create_dir_all(pins(OLDER, ""))?;
+    fs::rename(&from, &to).with_context(|| format!("moving {} to {}", from.display(), to.display()))
+}
+
+/// Moves the first `count` pins of the older layout to where those of the present one are, as an agent does that
+/// is killed then.
+pub fn move_some(instance: &str, count: usize) -> Result<()> {
+    let (from, to) = (pins(OLDER, instance), pins(VERSION, instance));
+    fs::create_dir_all(&to)?;
+    for entry in fs::read_dir(&from)?.collect::<Result<Vec<_>, _>>()?.iter().take(count) {
+        fs::rename(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// Writes the time of each host's last packet as the older layout has it; all of a host is written at once.
+fn rewrite(hosts: &Path) -> Result<()> {
+    let map = Map::Array(MapData::from_pin(hosts)?);
+    let mut map: Array<MapData, [u64; 2 * DIRECTION_WORDS]> = Array::try_from(map)?;
+    for way in 0..map.len() {
+        let mut host = map.get(&way, 0)?;
+        if host == [0; 2 * DIRECTION_WORDS] {
+            continue;
+        }
+        for direction in [0, 1] {
+            let word = &mut host[direction * DIRECTION_WORDS + LAST_SEEN];
+            *word = u64::from(*word as u32) * SEEN_TICK_NS;
+        }
+        map.set(way, host, 0)?;
+    }
+    Ok(())
+}
