@@ -6,7 +6,11 @@
 //! same host at once end up with the same way; should each have claimed one, the way that is not found
 //! is freed by the agent.
 
-use crate::{abi::HostSet, address::Address, cell::AtomicWord};
+use crate::{
+    abi::{HostSet, OVERFLOW_BUCKETS},
+    address::Address,
+    cell::AtomicWord,
+};
 
 /// Ways of a set: the tags of one cache line.
 pub const WAYS: u32 = 8;
@@ -67,6 +71,16 @@ pub const fn hash(tag: u64, seed: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
     mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
     mixed ^ (mixed >> 33)
+}
+
+/// The number of the overflow buckets of a host that the table has no room for, under the limit in a slot.
+///
+/// Hosts of different limits are kept apart as far as the hash does, since a debt on a slow limit
+/// lasts longer than one on a fast limit.
+#[inline(always)]
+#[must_use]
+pub const fn overflow_number(host: Address, slot: u32, seed: u64) -> u32 {
+    hash(tag(host, seed), seed ^ slot as u64) as u32 % OVERFLOW_BUCKETS
 }
 
 /// The address behind a tag that is no hash.

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{bindings::__sk_buff, programs::TcContext};
 use throttle_common::{
-    abi::{Binding, Buckets, CommonBuckets, Direction, Host, Limit},
+    abi::{Binding, Buckets, CommonBuckets, Direction, Host, Limit, seen_word},
     bucket::{self, Account, Clock, Excess, Levels, Load, Outcome, Refused},
     cell::{AtomicWord, Cell},
     packet::Wire,
@@ -140,6 +140,9 @@ fn admit(seen: &Seen, slot: u32, row: u32, place: &Place) -> Option<Verdict> {
     let limit = limits::get(slot)?;
     let host = if place.has_way { Some(hosts::in_way(place.number)?) } else { None };
     let clock = KernelClock::read(limit.zero);
+    if let Some(host) = host {
+        host.direction(direction).last_seen.store(seen_word(clock.coarse_ns()));
+    }
     let (account, level) = leaf((limit, slot), direction, place, host, &clock)?;
     // The words of a host that is not limited itself stand still; the clock does not.
     let load = Load { direction, wire, phase: account.phase() ^ clock.coarse_ns() };
@@ -153,7 +156,7 @@ fn admit(seen: &Seen, slot: u32, row: u32, place: &Place) -> Option<Verdict> {
     };
     let passed = outcome.refused.is_none() && !outcome.excess.is_of(Excess::HOST);
     if let Some(host) = host {
-        counters::add_host(host.direction(direction), passed, wire, clock.coarse_ns());
+        counters::add_host(host.direction(direction), passed, wire);
     }
     counters::add_limit(limit.index, direction, passed, wire);
     if limit.group != Limit::NO_ROW {

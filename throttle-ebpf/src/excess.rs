@@ -1,12 +1,11 @@
 //! Notes a packet that found no room, and tells the agent when its host has just begun to exceed its limit.
 
 use throttle_common::{
-    abi::{ExcessEvent, LastExcess},
+    abi::{ExcessEvent, HostDirection, LastExcess},
     verdict::Reason,
 };
 
 use crate::{
-    clock::KernelClock,
     seen::Seen,
     tables::{config, events, hosts},
 };
@@ -25,23 +24,25 @@ pub(crate) fn note(seen: &Seen, way: u32, reason: Reason) {
 extern "C" fn throttle_note_excess(seen: *const Seen, way: u32, reason: u32) -> u32 {
     // SAFETY: the verifier sees to it that a pointer which is not null is valid.
     let Some(seen) = (unsafe { seen.as_ref() }) else { return 0 };
-    let (Some(host), Some(config)) = (hosts::in_way(way), config::get()) else { return 0 };
-    let last = &host.direction(seen.direction()).last_excess;
-    let clock = KernelClock::read(0);
-    let now = LastExcess::new(Reason::from_number(reason), clock.coarse_ns());
-    let found = last.load();
+    let Some(host) = hosts::in_way(way) else { return 0 };
+    let HostDirection { last_seen, last_excess, .. } = host.direction(seen.direction());
+    // The charge has just noted when the packet came.
+    let now = LastExcess::new(Reason::from_number(reason), last_seen.load());
+    let found = last_excess.load();
     if found == now.to_word() {
         return 0;
     }
     if !now.begins_after(LastExcess::from_word(found)) {
-        last.store(now.to_word());
+        last_excess.store(now.to_word());
         return 0;
     }
     // Of the processors that see it begin, one tells.
-    if last.replace(found, now.to_word()) {
+    if last_excess.replace(found, now.to_word())
+        && let Some(config) = config::get()
+    {
         let (high, low) = seen.host().host(&config.ipv6_mask).words();
         let direction = seen.direction() as u32;
-        events::tell(ExcessEvent { host: [high, low], direction, reason }, &clock);
+        events::tell(ExcessEvent { host: [high, low], direction, reason });
     }
     0
 }

@@ -6,7 +6,8 @@ use throttle_common::abi::Side;
 
 use crate::{
     datapath::{
-        Applied, Change, Counters, Datapath, HookKind, HostState, LinkReport, LinkStatus, Options,
+        Applied, Change, Counters, Datapath, Explanation, HookKind, HostState, LinkReport,
+        LinkStatus, Options,
     },
     error::{Error, Kind, Result},
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
@@ -82,6 +83,9 @@ pub trait Engine: Send {
 
     /// Reads one host.
     fn host(&self, address: IpAddr) -> Result<Option<HostState>>;
+
+    /// Which limit holds a host, or would, and what there is in its buckets.
+    fn explain(&self, address: IpAddr) -> Result<Explanation>;
 
     /// Reads all hosts.
     fn hosts(&self) -> Result<Vec<HostState>>;
@@ -187,6 +191,10 @@ impl Engine for Kernel {
 
     fn host(&self, address: IpAddr) -> Result<Option<HostState>> {
         self.datapath.host(address)
+    }
+
+    fn explain(&self, address: IpAddr) -> Result<Explanation> {
+        self.datapath.explain(address)
     }
 
     fn hosts(&self) -> Result<Vec<HostState>> {

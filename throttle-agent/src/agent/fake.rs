@@ -11,8 +11,8 @@ use throttle_common::{abi::Side, verdict::Reason};
 use super::{Engine, no_link};
 use crate::{
     datapath::{
-        Applied, Change, Counters, GroupCounters, HookKind, HostState, LimitCounters, LinkCounters,
-        LinkReport, LinkStatus, Position, Tally, Usage,
+        Applied, Change, Counters, Explanation, GroupCounters, HookKind, HostState, LimitCounters,
+        LinkCounters, LinkReport, LinkStatus, Place, Position, Tally, Usage,
     },
     error::Result,
     policy::{DEFAULT_IPV6_HOST_PREFIX, Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
@@ -205,6 +205,23 @@ impl Engine for FakeEngine {
 
     fn host(&self, address: IpAddr) -> Result<Option<HostState>> {
         Ok(self.hosts()?.into_iter().find(|host| host.address == address))
+    }
+
+    /// Without levels.
+    fn explain(&self, address: IpAddr) -> Result<Explanation> {
+        let holds = |limit: &&Limit| limit.prefix.contains(&address);
+        let mut holding: Vec<_> = self.limits.values().filter(holds).cloned().collect();
+        holding.sort_by_key(|limit| std::cmp::Reverse(limit.prefix.prefix_len()));
+        let state = self.host(address)?;
+        Ok(Explanation {
+            address,
+            place: if state.is_some() { Place::Table } else { Place::Absent },
+            state,
+            holding: holding.iter().map(|limit| limit.prefix).collect(),
+            limit: holding.into_iter().next(),
+            exempt_peers: Vec::new(),
+            levels: Vec::new(),
+        })
     }
 
     fn hosts(&self) -> Result<Vec<HostState>> {

@@ -12,11 +12,12 @@ Examples:
   throttle-agent host list --top 10 --sort down
   throttle-agent host show 10.0.0.7")]
 pub enum HostCommand {
-    /// Show the counters of one host, and how long it has to wait
+    /// Show which limit holds a host and why, what is in its buckets, and its counters
     #[command(after_help = "\
 Examples:
   throttle-agent host show 10.0.0.7
-  throttle-agent host show 2001:db8::7 --json | jq .down.bits_per_second")]
+  throttle-agent host show 2001:db8::7 --json | jq .down.bits_per_second
+  throttle-agent host show 10.0.0.7 --json | jq '.levels[] | {level, name, down}'")]
     Show {
         /// The host's address; of IPv6, any address in its host prefix
         #[arg(value_parser = host, value_name = "IP")]

@@ -4,11 +4,11 @@ use super::Context;
 use crate::{
     error::Result,
     policy::TypedPrefix,
-    telemetry::{HostSort, HostView},
+    telemetry::{HostExplained, HostSort, HostView},
 };
 
 pub(super) async fn show(context: &Context, address: TypedPrefix) -> Result<()> {
-    let host: HostView = context.client.get(&format!("/v1/hosts/{address}")).await?;
+    let host: HostExplained = context.client.get(&format!("/v1/hosts/{address}")).await?;
     context.output.show(&host)
 }
 

@@ -17,7 +17,7 @@
 //! | `GET /v1/policy` | a [`PolicyRequest`](crate::policy::PolicyRequest) that asks for what is in force |
 //! | `PUT /v1/policy` with a [`PolicyRequest`](crate::policy::PolicyRequest) | [`PolicyApplied`] |
 //! | `GET /v1/hosts?top=N&sort=down` | a list of [`HostView`](crate::telemetry::HostView) |
-//! | `GET /v1/hosts/IP` | [`HostView`](crate::telemetry::HostView) |
+//! | `GET /v1/hosts/IP` | [`HostExplained`](crate::telemetry::HostExplained) |
 //! | `GET /v1/stats` | [`StatsView`](crate::telemetry::StatsView) |
 //! | `GET /v1/stats/stream?every_seconds=N` | one such a line, without end; with `Accept: text/event-stream`, server-sent events |
 //! | `GET /v1/events?follow=true&trace=bandwidth,packets,load,debug` | the last events, then those that come and reports of each second: [`Told`]s as lines or server-sent events |

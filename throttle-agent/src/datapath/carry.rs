@@ -112,7 +112,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Rewrites the word of one direction of a host, unless it has been.
 ///
 /// The older layout's word is a time in nanoseconds. Of the halves, the upper one is 0 or begins with the number
-/// of a reason, which no time reaches before 18 years of uptime. A time within the first four seconds of uptime
+/// of a reason, which no time reaches before 9 years of uptime. A time within the first four seconds of uptime
 /// looks like a lower half, and so like another time.
 fn rewrite(direction: &HostDirection) {
     let HostDirection { last_seen, last_excess, .. } = direction;
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn what_the_new_program_has_written_stays() {
         let (host, now_ns) = (blank(), 40_000_000_000_000_u64);
-        for excess in [0, LastExcess::new(Reason::DscpMarked, now_ns).to_word()] {
+        for excess in [0, LastExcess::new(Reason::DscpMarked, seen_word(now_ns)).to_word()] {
             let direction =
                 direction(&host, u64::from(excess) << u32::BITS | u64::from(seen_word(now_ns)));
             rewrite(direction);

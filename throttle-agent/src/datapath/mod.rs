@@ -10,6 +10,7 @@ mod codec;
 mod config;
 mod counters;
 mod events;
+mod explain;
 mod hooks;
 mod hosts;
 mod interface;
@@ -41,8 +42,9 @@ pub use events::{Exceeding, ExcessEvents};
 pub(crate) use interface::is_readable;
 pub use lock::InstanceLock;
 pub use state::{
-    Applied, Change, Counters, FqRoom, GroupCounters, HookKind, HostState, LastExcess,
-    LimitCounters, LinkCounters, LinkReport, LinkStatus, Position, Tally, Usage,
+    Applied, BucketState, Change, Counters, Explanation, FqRoom, GroupCounters, HookKind,
+    HostState, LastExcess, LevelFlow, LevelName, LevelState, LimitCounters, LinkCounters,
+    LinkReport, LinkStatus, Place, Position, Tally, Usage,
 };
 
 use self::{
@@ -104,6 +106,7 @@ pub struct Datapath {
     hosts: HostTable,
     counters: CounterTable,
     events: Option<ExcessEvents>,
+    overflow: explain::OverflowMap,
     hook: HookChoice,
     adopted: bool,
 }

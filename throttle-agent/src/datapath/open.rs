@@ -69,12 +69,13 @@ impl Datapath {
         let hosts = hosts(&mut ebpf, options)?;
         let counters =
             CounterTable::new(per_cpu(&mut ebpf, "REASONS")?, per_cpu(&mut ebpf, "LIMIT_USE")?);
+        let overflow = array(&mut ebpf, "OVERFLOW")?;
         let events = Some(ExcessEvents::new(&mut ebpf)?);
         links.adopt(&mut ebpf)?;
         older.map_or(Ok(()), |older| older.finish(hosts.directions()))?;
         let hook = options.hook;
         let mut datapath =
-            Self { ebpf, config, links, limits, hosts, counters, events, hook, adopted };
+            Self { ebpf, config, links, limits, hosts, counters, events, overflow, hook, adopted };
         datapath.forget_limits_of_lost_links();
         datapath.forget_rows_of_unlimited_links(policy.bank)?;
         datapath.check_pacing()?;

@@ -117,7 +117,7 @@ impl Datapath {
         }
     }
 
-    fn host_state(&self, host: &HostSnapshot, now_ns: u64) -> Result<HostState> {
+    pub(super) fn host_state(&self, host: &HostSnapshot, now_ns: u64) -> Result<HostState> {
         let held = self.limit_of(host)?;
         let usage = |direction| {
             let own = host.direction(direction);
@@ -140,7 +140,7 @@ impl Datapath {
     }
 
     /// The limit that holds a host: the remembered one, unless the policy has changed since.
-    fn limit_of(&self, host: &HostSnapshot) -> Result<Option<&Entry<Limit>>> {
+    pub(super) fn limit_of(&self, host: &HostSnapshot) -> Result<Option<&Entry<Limit>>> {
         if let Some(binding) = host.binding(self.config.policy().generation) {
             return Ok(binding.slot().and_then(|slot| self.limits.in_slot(slot)));
         }
@@ -185,12 +185,17 @@ impl Datapath {
 }
 
 /// The direction whose bucket counts: that of `up` for both where there is a total.
-fn side(total: bool, direction: Direction) -> Direction {
+pub(super) fn side(total: bool, direction: Direction) -> Direction {
     if total { Direction::Up } else { direction }
 }
 
 /// The longer of the waits for the byte and the packet bucket.
-fn longest_wait_ns(rates: &LimitRates, bytes_tat: u64, packets_tat: u64, now_ns: u64) -> u64 {
+pub(super) fn longest_wait_ns(
+    rates: &LimitRates,
+    bytes_tat: u64,
+    packets_tat: u64,
+    now_ns: u64,
+) -> u64 {
     let now = now_ns * TICKS_PER_NS;
     let wait = |tat: u64, rate: &Rate| bucket::wait(tat, now, rate);
     wait(bytes_tat, &rates.bytes).max(wait(packets_tat, &rates.packets)) / TICKS_PER_NS

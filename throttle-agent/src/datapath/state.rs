@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use throttle_common::{
     abi::{self, Side},
     units::Span,
     verdict::Reason,
 };
 
-use crate::policy::{GroupName, Match};
+use crate::policy::{GroupName, Limit, Match, Rates};
 
 /// How a link's program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +196,87 @@ pub struct LastExcess {
     pub reason: Reason,
     /// Time since, in nanoseconds, to 1.07 s.
     pub ago_ns: u64,
+}
+
+/// Where a host is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the host table.
+    Table,
+    /// Not in the host table, and hosts of its limit that have no room there owe.
+    Overflow,
+    /// Not in the host table: no packet of it came lately.
+    Absent,
+}
+
+/// Everything that decides about a host's next packet.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The host's address; for IPv6 the first address of its host prefix.
+    pub address: IpAddr,
+    /// Where it is kept.
+    pub place: Place,
+    /// Its counters, if it is in the host table.
+    pub state: Option<HostState>,
+    /// The limit that holds it, or would with its first packet.
+    pub limit: Option<Limit>,
+    /// The prefixes of limits that hold it, longest first.
+    pub holding: Vec<IpNet>,
+    /// Prefixes to and from which packets are exempt.
+    pub exempt_peers: Vec<IpNet>,
+    /// What its packets are charged to; of links, all that are limited.
+    pub levels: Vec<LevelState>,
+}
+
+/// Buckets that a packet is charged to.
+#[derive(Debug, Clone)]
+pub struct LevelState {
+    /// Whose they are.
+    pub name: LevelName,
+    /// Up and down.
+    pub flows: [LevelFlow; 2],
+    /// Whether the bucket of bytes, and that of packets, is for both directions together.
+    pub is_total: [bool; 2],
+}
+
+/// Whose buckets they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LevelName {
+    /// The host's own.
+    Host,
+    /// Those that all of a prefix shares.
+    Prefix(IpNet),
+    /// Those of hosts that the host table has no room for.
+    Overflow,
+    /// A group's.
+    Group(GroupName),
+    /// A link's, by its interface.
+    Link(String),
+}
+
+/// The buckets of one direction.
+#[derive(Debug, Clone, Copy)]
+pub struct LevelFlow {
+    /// What they are held to.
+    pub rates: Rates,
+    /// That of bytes, if they are limited.
+    pub bytes: Option<BucketState>,
+    /// That of packets, if they are limited.
+    pub packets: Option<BucketState>,
+    /// Time until the next packet conforms to both, in nanoseconds.
+    pub wait_ns: u64,
+}
+
+/// What is in a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BucketState {
+    /// Time until it has drained, in nanoseconds.
+    pub debt_ns: u64,
+    /// Debt up to which packets conform, in nanoseconds.
+    pub burst_ns: u64,
+    /// What is left of a burst that is granted once, in nanoseconds.
+    pub credit_ns: u64,
 }
 
 /// One reading of every counter that is not per host.

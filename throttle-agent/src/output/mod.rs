@@ -2,6 +2,7 @@
 
 mod clock;
 pub(crate) mod format;
+mod host;
 mod table;
 mod told;
 mod views;
@@ -33,6 +34,11 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// What can be shown as a table; the same value makes the JSON.
 pub trait Show: Serialize {
+    /// Words above the tables.
+    fn words(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The tables, one below the other.
     fn tables(&self) -> Vec<Table>;
 }
@@ -108,8 +114,10 @@ impl Output {
 
     fn tables<T: Show + ?Sized>(self, data: &T) -> String {
         let colored = wants_color(self.color, &io::stdout());
+        let words = data.words().iter().map(|words| wrapped(words)).collect::<String>();
         let tables = data.tables().into_iter().map(|table| table.render(colored));
-        tables.collect::<Vec<_>>().join("\n")
+        let parts = Some(words).filter(|words| !words.is_empty()).into_iter().chain(tables);
+        parts.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -144,6 +152,25 @@ fn print(text: &str) -> Result<()> {
 /// Words to a person; there is nobody to tell when stderr is closed.
 fn say(words: impl Display) {
     let _closed = writeln!(io::stderr().lock(), "{words}");
+}
+
+/// Words in lines of up to 80 columns.
+fn wrapped(words: &str) -> String {
+    const COLUMNS: usize = 80;
+    let (mut text, mut column) = (String::new(), 0);
+    for word in words.split(' ') {
+        if column > 0 && column + 1 + word.len() > COLUMNS {
+            text.push('\n');
+            column = 0;
+        } else if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += word.len();
+    }
+    text.push('\n');
+    text
 }
 
 /// Whether what goes to `stream` is coloured: see <https://no-color.org>.

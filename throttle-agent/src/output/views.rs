@@ -4,12 +4,12 @@ use throttle_common::units::Size;
 
 use super::{
     Show, Table,
-    format::{bits_per_second, bytes, nanoseconds, or_dash, seconds},
+    format::{bits_per_second, bytes, or_dash, seconds},
 };
 use crate::{
     control::{PositionView, StatusView},
     policy::{GroupView, LimitView, LinkLimitView, Rates, RatesView},
-    telemetry::{FlowView, HostFlowView, HostView, StatsView},
+    telemetry::{FlowView, HostView, StatsView},
 };
 
 impl Show for LimitView {
@@ -45,18 +45,6 @@ impl Show for LinkLimitView {
 impl Show for Vec<LinkLimitView> {
     fn tables(&self) -> Vec<Table> {
         vec![links(self)]
-    }
-}
-
-impl Show for HostView {
-    fn tables(&self) -> Vec<Table> {
-        let seen = self.last_seen_seconds_ago.map(|ago| format!("{} ago", seconds(ago)));
-        let host = Table::new(
-            ["HOST", "LIMIT", "GROUP", "LAST SEEN"],
-            [[self.host.clone(), or_dash(self.limit), or_dash(self.group.as_ref()), or_dash(seen)]],
-        );
-        let flows = [("up", &self.up), ("down", &self.down)];
-        vec![host, Table::new(HOST_FLOW, flows.map(|(name, flow)| host_flow(name, flow)))]
     }
 }
 
@@ -161,14 +149,6 @@ impl Show for StatusView {
     }
 }
 
-const HOST_FLOW: [&str; 7] =
-    ["", ">RATE", ">PASSED", ">PACKETS", ">EXCESS", ">EXCESS PACKETS", ">WAIT"];
-
-fn host_flow(name: &str, HostFlowView { flow, wait_ns }: &HostFlowView) -> [String; 7] {
-    let [rate, passed, packets, excess, excess_packets] = figures(flow);
-    [name.to_owned(), rate, passed, packets, excess, excess_packets, nanoseconds(*wait_ns)]
-}
-
 fn flow_head(name: &'static str) -> [&'static str; 7] {
     [name, "", ">RATE", ">PASSED", ">PACKETS", ">EXCESS", ">EXCESS PACKETS"]
 }
@@ -180,7 +160,7 @@ fn flows(name: &str, up: &FlowView, down: &FlowView) -> [[String; 7]; 2] {
     })
 }
 
-fn figures(flow: &FlowView) -> [String; 5] {
+pub(super) fn figures(flow: &FlowView) -> [String; 5] {
     [
         bits_per_second(flow.bits_per_second),
         bytes(flow.passed_bytes),

@@ -1,5 +1,6 @@
 //! What the agent measures: counters with the rates of the last second.
 
+mod explain;
 mod hosts;
 mod meter;
 mod pressure;
@@ -9,6 +10,7 @@ mod view;
 
 use std::time::{Duration, Instant};
 
+pub use explain::{BucketView, HostExplained, LastExcessView, LevelFlowView, LevelKind, LevelView};
 pub use hosts::{HostQuery, HostSort};
 pub use stream::every_nth;
 pub use top::{TOP, TopHosts};
@@ -19,7 +21,7 @@ pub use view::{
 
 use crate::{
     agent::Engine,
-    datapath::{Counters, HostState},
+    datapath::{Counters, Explanation, HostState},
     error::Result,
     events::What,
     policy::{GroupName, LimitKey},
@@ -115,6 +117,13 @@ impl Telemetry {
                 limit: &|key| self.limits.bits_per_second(&key),
             },
         )
+    }
+
+    /// What decides about one host of `engine`, with the rates of the last sample.
+    #[must_use]
+    pub fn explain(&self, engine: &dyn Engine, explained: &Explanation) -> HostExplained {
+        let rates = self.hosts.bits_per_second(&explained.address);
+        HostExplained::new(explained, engine.ipv6_host_prefix(), rates)
     }
 
     /// The first hosts of every order, with the rates of the last sample.

@@ -1,35 +1,37 @@
 //! Packets that found no room: noted in the host, and told to the agent when a host begins to have some.
 
+use super::{SEEN_TICK_NS, seen_word};
 use crate::{cell::Cell, rate::TICKS_PER_SECOND, verdict::Reason};
 
-/// When and why a packet of a host last found no room, as half a word: five bits for the reason, and the time
+/// When and why a packet of a host last found no room, as half a word: six bits for the reason, and the time
 /// in units of 1.07 s.
 ///
-/// Only excess is noted, whose reasons are not 0, so neither is the word; 0 stands for never. Times wrap after
-/// 4.5 years of uptime and are compared by their distance from now.
+/// Only excess is noted, whose reasons are not 0, so neither is the word; 0 stands for never. Times wrap with
+/// [`seen_word`] and are compared by their distance from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastExcess(u32);
 
 impl LastExcess {
     /// What one unit of time stands for, in nanoseconds.
-    pub const TICK_NS: u64 = 1 << Self::TIME_SHIFT;
+    pub const TICK_NS: u64 = SEEN_TICK_NS << Self::SEEN_SHIFT;
 
     /// A host begins to exceed its limit when its last excess was at least so many units ago.
     const PAUSE: u32 = 2;
 
-    const TIME_SHIFT: u32 = 30;
-    const TIME_BITS: u32 = 27;
+    /// A unit of time is two to the power of this of those of [`seen_word`].
+    const SEEN_SHIFT: u32 = 6;
+    const TIME_BITS: u32 = u32::BITS - Self::SEEN_SHIFT;
     const TIMES: u32 = 1 << Self::TIME_BITS;
 
     /// How far ahead of the agent's clock a word may be that was written after the agent read it, in units.
     const AHEAD: u32 = 16;
 
-    /// An excess that happens now, by the monotonic clock.
+    /// An excess of the packet that was last seen at the time of a [`seen_word`]: the program has just written
+    /// that, and need not read the clock again.
     #[inline(always)]
     #[must_use]
-    pub const fn new(reason: Reason, now_ns: u64) -> Self {
-        let time = (now_ns >> Self::TIME_SHIFT) as u32 & (Self::TIMES - 1);
-        Self((reason as u32) << Self::TIME_BITS | time)
+    pub const fn new(reason: Reason, last_seen: u32) -> Self {
+        Self((reason as u32) << Self::TIME_BITS | last_seen >> Self::SEEN_SHIFT)
     }
 
     /// Reads the word.
@@ -65,7 +67,7 @@ impl LastExcess {
     /// Time since it happened, in nanoseconds, to a unit.
     #[must_use]
     pub const fn since_ns(self, now_ns: u64) -> u64 {
-        let units = Self::new(Reason::Conforms, now_ns).units_after(self);
+        let units = Self::new(Reason::Conforms, seen_word(now_ns)).units_after(self);
         if units >= Self::TIMES - Self::AHEAD { 0 } else { units as u64 * Self::TICK_NS }
     }
 
@@ -139,9 +141,9 @@ mod tests {
     proptest! {
         #[test]
         fn reason_and_time_are_read_back_across_the_wrap(
-            reason in excesses(), at_ns in 0..u64::MAX / 4, since_ns in 0..1_u64 << 56,
+            reason in excesses(), at_ns in 0..u64::MAX / 4, since_ns in 0..1_u64 << 55,
         ) {
-            let noted = LastExcess::from_word(LastExcess::new(reason, at_ns).to_word());
+            let noted = LastExcess::from_word(LastExcess::new(reason, seen_word(at_ns)).to_word());
             prop_assert_eq!(noted.reason(), Some(reason));
             let told_ns = noted.since_ns(at_ns + since_ns);
             prop_assert!(told_ns.abs_diff(since_ns) <= LastExcess::TICK_NS, "{told_ns} of {since_ns}");
@@ -152,8 +154,8 @@ mod tests {
             first in excesses(), second in excesses(), at in 0..1_u64 << 30, units in 0_u64..100,
         ) {
             let at_ns = at * LastExcess::TICK_NS;
-            let before = LastExcess::new(first, at_ns);
-            let now = LastExcess::new(second, at_ns + units * LastExcess::TICK_NS);
+            let before = LastExcess::new(first, seen_word(at_ns));
+            let now = LastExcess::new(second, seen_word(at_ns + units * LastExcess::TICK_NS));
             prop_assert_eq!(now.begins_after(before), units >= 2);
             prop_assert!(now.begins_after(NEVER));
         }
@@ -161,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_happens_after_now_happens_now() {
-        let noted = LastExcess::new(Reason::HostBytes, 5 * LastExcess::TICK_NS);
+        let noted = LastExcess::new(Reason::HostBytes, seen_word(5 * LastExcess::TICK_NS));
         assert_eq!(noted.since_ns(4 * LastExcess::TICK_NS), 0);
         assert_eq!(NEVER.reason(), None);
     }

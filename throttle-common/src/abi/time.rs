@@ -1,8 +1,8 @@
 //! Times of hosts, in half a word each.
 //!
-//! They wrap, so they are only ever compared by their distance from now: [`seen_word`] after 2.3 years of
-//! uptime, [`LastExcess`](super::LastExcess) after 4.5. The agent forgets idle hosts long before; a host with
-//! a limit of its own that is idle for longer seems to have been seen later than it was.
+//! They wrap after 2.3 years of uptime, so they are only ever compared by their distance from now. The agent
+//! forgets idle hosts long before; a host with a limit of its own that is idle for longer seems to have been
+//! seen later than it was.
 
 /// What one unit of [`seen_word`] stands for, in nanoseconds: 16.8 ms. Words are odd, so they tell times
 /// apart that are two units apart.

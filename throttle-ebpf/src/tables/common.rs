@@ -21,14 +21,9 @@ pub(crate) fn shared(index: u32) -> Option<&'static CommonBuckets> {
 }
 
 /// The number of the overflow buckets of a host that the host table has no room for.
-///
-/// Hosts of different limits are kept apart as far as the hash does, since a debt on a slow limit
-/// lasts longer than one on a fast limit.
 #[inline(always)]
 pub(crate) fn overflow_number(config: &Config, address: &Address, slot: u32) -> u32 {
-    let seed = config.hash_seed;
-    let hash = host_table::hash(host_table::tag(*address, seed), seed ^ u64::from(slot));
-    hash as u32 % OVERFLOW_BUCKETS
+    host_table::overflow_number(*address, slot, config.hash_seed)
 }
 
 /// Overflow buckets.

@@ -4,7 +4,6 @@ use aya_ebpf::{macros::map, maps::PerCpuArray};
 use throttle_common::{
     abi::{
         Direction, HostDirection, LimitUse, REASON_ENTRIES, Tally, limit_use_index, reason_index,
-        seen_word,
     },
     cell::AtomicWord,
     packet::Wire,
@@ -39,7 +38,7 @@ pub(crate) fn add_limit(index: u32, direction: Direction, passed: bool, wire: Wi
 
 /// Counts a packet by host and direction.
 #[inline(always)]
-pub(crate) fn add_host(host: &HostDirection, passed: bool, wire: Wire, now_ns: u64) {
+pub(crate) fn add_host(host: &HostDirection, passed: bool, wire: Wire) {
     let (bytes, packets) = if passed {
         (&host.passed_bytes, &host.passed_packets)
     } else {
@@ -47,7 +46,6 @@ pub(crate) fn add_host(host: &HostDirection, passed: bool, wire: Wire, now_ns: u
     };
     bytes.add(wire.bytes.into());
     packets.add(wire.packets.into());
-    host.last_seen.store(seen_word(now_ns));
 }
 
 #[inline(always)]

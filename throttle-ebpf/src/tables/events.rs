@@ -24,9 +24,9 @@ static EVENT_BUDGET: Array<EventBudget> = Array::with_max_entries(1, BPF_F_MMAPA
 /// The kernel wakes the agent only when that has read all there was before, so a flood of events costs no flood
 /// of wake-ups.
 #[inline(always)]
-pub(crate) fn tell(event: ExcessEvent, clock: &KernelClock) {
+pub(crate) fn tell(event: ExcessEvent) {
     let Some(budget) = EVENT_BUDGET.get(0) else { return };
-    if affords(budget, clock)
+    if affords(budget)
         && let Some(mut entry) = EVENTS.reserve::<ExcessEvent>(0)
     {
         entry.write(event);
@@ -38,8 +38,8 @@ pub(crate) fn tell(event: ExcessEvent, clock: &KernelClock) {
 
 /// Takes an event from the budget, a bucket of its own.
 #[inline(always)]
-fn affords(budget: &EventBudget, clock: &KernelClock) -> bool {
-    let now = clock.coarse();
+fn affords(budget: &EventBudget) -> bool {
+    let now = KernelClock::read(0).coarse();
     let found = budget.tat.load();
     let debt = bucket::debt(found, now);
     // Whoever loses an exchange goes without.

@@ -13,7 +13,7 @@ use crate::{
     },
     error::Error,
     policy::{TypedPrefix, host_name},
-    telemetry::{HostQuery, HostView},
+    telemetry::{HostExplained, HostQuery, HostView},
 };
 
 pub(super) async fn list(
@@ -30,15 +30,20 @@ pub(super) async fn list(
     Ok(Json(hosts))
 }
 
-pub(super) async fn show(State(agent): State<Arc<Agent>>, Name(address): Name) -> Answer<HostView> {
+pub(super) async fn show(
+    State(agent): State<Arc<Agent>>,
+    Name(address): Name,
+) -> Answer<HostExplained> {
     let typed: TypedPrefix = address.parse().map_err(Refusal::malformed)?;
     let host = agent
         .with(move |engine, telemetry| {
             let bits = engine.ipv6_host_prefix();
             let address = typed.host(bits)?;
-            let host = engine.host(address)?;
-            let host = host.ok_or_else(|| no_host(&host_name(address, bits)))?;
-            Ok(telemetry.host(engine, &host))
+            let explained = engine.explain(address)?;
+            if explained.limit.is_none() && explained.state.is_none() {
+                return Err(no_host(&host_name(address, bits)));
+            }
+            Ok(telemetry.explain(engine, &explained))
         })
         .await?;
     Ok(Json(host))
@@ -46,5 +51,5 @@ pub(super) async fn show(State(agent): State<Arc<Agent>>, Name(address): Name) -
 
 fn no_host(name: &str) -> Error {
     Error::not_found(format_args!("host {name} is not known"))
-        .hint("a host is known from its first packet under a limit")
+        .hint("no limit's prefix holds it; `throttle-agent limit list` shows those there are")
 }

@@ -25,7 +25,7 @@ use crate::{
     policy::{
         GroupView, LimitRequest, LimitView, LinkLimitView, Match, PolicyRequest, RatesRequest,
     },
-    telemetry::{HostView, StatsView},
+    telemetry::{HostExplained, HostView, StatsView},
 };
 
 struct Running {
@@ -150,10 +150,10 @@ async fn unsound_requests_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn hosts_are_shown_and_listed() {
     let running = Running::start();
-    let host: HostView = running.client.get("/v1/hosts/10.0.0.7").await.unwrap();
-    assert_eq!((host.host.as_str(), host.down.wait_ns), ("10.0.0.7", 9));
+    let host: HostExplained = running.client.get("/v1/hosts/10.0.0.7").await.unwrap();
+    assert_eq!((host.host.host.as_str(), host.host.down.wait_ns), ("10.0.0.7", 9));
     let hosts: Vec<HostView> = running.client.get("/v1/hosts?sort=up&top=5").await.unwrap();
-    assert_eq!(hosts, [host]);
+    assert_eq!(hosts, [host.host]);
     let none: Vec<HostView> = running.client.get("/v1/hosts?top=0").await.unwrap();
     assert_eq!(none, []);
 }
@@ -193,10 +193,17 @@ fn assert_says_nothing_of_ours(error: &Error) {
 }
 
 #[tokio::test]
-async fn an_unknown_host_is_not_found() {
+async fn an_unknown_host_is_explained_if_a_limit_holds_it() {
     let running = Running::start();
     let error = running.client.get::<Value>("/v1/hosts/10.0.0.8").await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
+    running.set("10.0.0.0/24", 8_000).await.unwrap();
+    let host: HostExplained = running.client.get("/v1/hosts/10.0.0.8").await.unwrap();
+    assert_eq!(
+        (host.place, host.host.last_seen_seconds_ago),
+        (crate::datapath::Place::Absent, None)
+    );
+    assert_eq!(host.host.limit, Some("10.0.0.0/24".parse().unwrap()));
     let error = running.client.get::<Value>("/v1/hosts?sort=sideways").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Usage);
 }

@@ -41,8 +41,10 @@ async fn the_agent_knows_how_long_an_ipv6_host_is() {
     assert_eq!(set.limit.prefix.to_string(), "2001:db8::/64");
     let error = running.set("2001:db8::7/128", 8_000).await.unwrap_err();
     assert!(error.to_string().contains("a /64 here: write 2001:db8::/64"), "{error}");
-    let error = running.client.get::<Value>("/v1/hosts/2001:db8::7").await.unwrap_err();
-    assert_eq!(error.to_string(), "host 2001:db8::/64 is not known");
+    let host: HostExplained = running.client.get("/v1/hosts/2001:db8::7").await.unwrap();
+    assert_eq!(host.host.host, "2001:db8::/64");
+    let error = running.client.get::<Value>("/v1/hosts/2001:db9::7").await.unwrap_err();
+    assert_eq!(error.to_string(), "host 2001:db9::/64 is not known");
 }
 
 #[tokio::test]

@@ -39,6 +39,11 @@ impl<T> Entry<T> {
     fn new(stated: T, encoded: &abi::Limit, slot: u32) -> Self {
         Self { stated, index: encoded.index, rates: encoded.rates, slot }
     }
+
+    /// Slot of the limit.
+    pub(super) fn slot(&self) -> u32 {
+        self.slot
+    }
 }
 
 /// Maps `PREFIXES`, `LIMITS` and `SHARED`, and what the agent knows about them.
@@ -99,8 +104,13 @@ impl LimitTable {
 
     /// The limit whose prefix is the longest to hold a host.
     pub(super) fn longest(&self, host: IpNet) -> Option<&Entry<Limit>> {
+        self.holding(host).next()
+    }
+
+    /// The limits whose prefixes hold a host, the longest first.
+    pub(super) fn holding(&self, host: IpNet) -> impl Iterator<Item = &Entry<Limit>> {
         let prefixes = std::iter::successors(Some(host), IpNet::supernet);
-        prefixes.map(LimitKey::host).find_map(|key| self.get(&key))
+        prefixes.map(LimitKey::host).filter_map(|key| self.get(&key))
     }
 
     /// Every group.
