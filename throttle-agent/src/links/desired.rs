@@ -157,3 +157,64 @@ pub async fn detach(agent: &Arc<Agent>, interface: String) -> Result<String> {
     };
     agent.with(work).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{agent::fake::FakeEngine, policy::LinkRequest};
+
+    fn limit(overhead_bytes: u16) -> LinkLimit {
+        let request =
+            LinkRequest { overhead_bytes: overhead_bytes.into(), ..LinkRequest::default() };
+        request.check().unwrap().value
+    }
+
+    fn spec(text: &str, overhead_bytes: Option<u16>) -> LinkSpec {
+        LinkSpec { limit: overhead_bytes.map(limit), ..text.parse().unwrap() }
+    }
+
+    fn state(specs: Vec<LinkSpec>) -> State {
+        State { specs, ..State::default() }
+    }
+
+    #[test]
+    fn a_link_comes_back_with_the_limit_that_it_had_and_others_with_that_of_the_specification() {
+        let mut state = state(vec![spec("wg*", Some(1))]);
+        state.remember("wg0", limit(2));
+        state.remember("wg1", limit(1));
+        state.remember("wg2", LinkLimit::default());
+        assert_eq!(state.limits.len(), 2, "what the specification gives is not kept");
+        let limits = ["wg0", "wg1", "wg2", "wg3", "eth0"].map(|name| state.limit_for(name));
+        let lifted = Some(LinkLimit::default());
+        assert_eq!(limits, [Some(limit(2)), Some(limit(1)), lifted, Some(limit(1)), None]);
+    }
+
+    #[test]
+    fn a_new_policy_lifts_the_limits_of_links_that_it_does_not_name() {
+        let desired = Desired::new(vec![spec("wg*", None)]);
+        desired.lock().remember("wg0", limit(2));
+        desired.lock().remember("wg1", limit(2));
+        desired.replace_limits(&BTreeMap::from([("wg1".to_owned(), limit(3))]));
+        let limits = ["wg0", "wg1"].map(|name| desired.lock().limit_for(name).unwrap());
+        assert_eq!(limits, [LinkLimit::default(), limit(3)]);
+    }
+
+    #[test]
+    fn other_specifications_change_what_they_are_about_and_no_more() {
+        // Of the two links, nobody specified the second.
+        let mut engine = FakeEngine::new();
+        let mut state = state(vec![spec("eth1", None)]);
+        state.held_off.insert("eth9".to_owned());
+        engine.set_link_limit("eth1", &limit(7)).unwrap();
+        assert!(change(&mut engine, &mut state, vec![spec("eth1", None)]).is_empty());
+        assert!(state.held_off.is_empty());
+        assert_eq!(engine.link_limit("eth1"), Some(limit(7)), "set at run time");
+        change(&mut engine, &mut state, vec![spec("eth*:near", Some(5))]);
+        assert_eq!(engine.link_limit("eth1"), Some(limit(5)));
+        assert_eq!(engine.links()[1].side, throttle_common::abi::Side::Near);
+        state.specs = vec![spec("eth1", None)];
+        let events = change(&mut engine, &mut state, Vec::new());
+        assert_eq!(events, [What::LinkDown { interface: "eth1".to_owned(), ifindex: 1 }]);
+        assert_eq!(engine.links().len(), 1, "a link that nobody specified stays");
+    }
+}

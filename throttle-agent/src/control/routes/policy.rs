@@ -24,9 +24,11 @@ pub(super) async fn apply(
     // A large policy takes a while to read: neither the event loop nor the datapath waits for it.
     let read = move || Ok(body.read::<PolicyRequest>().map(|asked| asked.check(ipv6_host_prefix)));
     let checked = blocking(read).await???;
+    let desired = Arc::clone(&agent);
     let answer = agent
         .with(move |engine, _| {
             let applied = engine.apply(&checked.value)?;
+            desired.links.replace_limits(&checked.value.links);
             let mut warnings = checked.warnings;
             warnings.extend(pace_warnings(&checked.value.limits, &engine.links()));
             Ok(PolicyApplied::new(applied, warnings))
