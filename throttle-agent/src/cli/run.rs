@@ -16,6 +16,7 @@ use crate::{
 Examples:
   throttle-agent run --iface eth1               hosts are beyond eth1: a router's LAN port
   throttle-agent run --iface wan0:near          hosts are behind this machine
+  throttle-agent run --iface 'wg*'              every WireGuard interface, now and later
   throttle-agent run --netns blue --iface eth0 --iface eth1
   throttle-agent run --iface eth1 --ipv6-host-prefix 56
   throttle-agent run --iface eth1 --metrics 9190        on the loopback address of the namespace
@@ -23,9 +24,17 @@ Examples:
 What is enforced outlives the agent. Started again, it takes over what it finds.")]
 pub struct RunArgs {
     /// Attach to this interface; hosts are beyond the wire (far) or behind this machine (near)
+    ///
+    /// A glob such as 'wg*' means every interface whose name matches, whenever it appears; of several
+    /// that match one name, the first holds. An interface that vanishes, comes back or is renamed is
+    /// followed. One that is named without a glob has to be there at the start.
     #[arg(long, value_name = "IF[:near|:far]")]
     pub iface: Vec<LinkSpec>,
     /// Enter this network namespace first
+    ///
+    /// A name is one that `ip netns list` shows; what has a slash is a path, such as /proc/PID/ns/net.
+    /// The agent stays in the namespace that it entered: when one of this name is removed and made
+    /// again, start the agent again.
     #[arg(long, value_name = "NAME|PATH")]
     pub netns: Option<NetnsName>,
     /// Room for at least so many hosts
