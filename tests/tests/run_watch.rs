@@ -117,6 +117,37 @@ fn a_missing_interface_is_refused_by_name_and_waited_for_by_glob() {
     assert!(outcome.stderr.contains("no such interface: nosuch0"), "{outcome:?}");
 }
 
+#[test]
+fn what_becomes_of_links_is_told_as_it_happens() {
+    require_root!();
+    let mut lab = lab("lan*");
+    let router = lab.router.namespace(End::Router);
+    router.ip("link set lan0 name lan3").unwrap();
+    wait_for(&lab, &["lan3"]);
+    router.ip("link del lan3").unwrap();
+    wait_for(&lab, &[]);
+    lab.router.lay(0).unwrap();
+    wait_for(&lab, &["lan0"]);
+    let expected =
+        ["link_up lan0", "link_renamed lan3", "link_down lan3", "link_up lan0"].map(str::to_owned);
+    assert_eq!(link_events(&lab), expected);
+    lab.agent.kill().unwrap();
+    lab.agent.restart().unwrap();
+    assert_eq!(link_events(&lab), ["program_replaced 1"]);
+}
+
+/// The events about links, each with the interface or the number of links.
+fn link_events(lab: &Lab) -> Vec<String> {
+    let told = lab.agent.done("--json events").unwrap();
+    let events = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let words = events.filter_map(|event| {
+        let interface = event["interface"].as_str().map(str::to_owned);
+        let about = interface.or_else(|| event["links"].as_u64().map(|links| links.to_string()))?;
+        Some(format!("{} {about}", event["event"].as_str()?))
+    });
+    words.collect()
+}
+
 fn lab(interface: &str) -> Lab {
     Lab::with(Router::new().unwrap(), &["--iface", interface]).unwrap()
 }
