@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, Engine, not_attached},
+    datapath::LinkStatus,
     error::Result,
     events::What,
     policy::LinkLimit,
@@ -51,12 +52,6 @@ impl Desired {
         for (interface, limit) in &mut self.lock().limits {
             *limit = links.get(interface).cloned().unwrap_or_default();
         }
-    }
-
-    /// The specifications.
-    #[must_use]
-    pub fn specs(&self) -> Vec<LinkSpec> {
-        self.lock().specs.clone()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -145,8 +140,7 @@ pub async fn detach(agent: &Arc<Agent>, interface: String) -> Result<String> {
         if !engine.detach(&interface)? {
             return Err(not_attached(&interface, &links));
         }
-        let is_meant =
-            |link: &&crate::datapath::LinkStatus| link.interface.as_deref() == Some(&interface);
+        let is_meant = |link: &&LinkStatus| link.interface.as_deref() == Some(&interface);
         if let Some(link) = links.iter().find(is_meant) {
             state.names.remove(&link.ifindex);
             let down = What::LinkDown { interface: interface.clone(), ifindex: link.ifindex };

@@ -9,14 +9,14 @@ use super::{
 };
 use crate::{
     agent::Engine,
-    datapath::is_readable,
+    datapath::{LinkStatus, is_readable},
     error::{Error, Result},
     events::{Events, What},
     netlink::{self, Interface},
 };
 
 /// Names of the interfaces that are attached, by index.
-pub type LinkNames = BTreeMap<u32, String>;
+pub(super) type LinkNames = BTreeMap<u32, String>;
 
 /// Drops links whose interface is gone, and attaches to interfaces that are wanted; returns the first
 /// failure, which keeps nothing else from being done.
@@ -57,7 +57,7 @@ fn names(engine: &dyn Engine, state: &State) -> LinkNames {
 }
 
 fn names_now(engine: &dyn Engine) -> LinkNames {
-    let named = |link: crate::datapath::LinkStatus| Some((link.ifindex, link.interface?));
+    let named = |link: LinkStatus| Some((link.ifindex, link.interface?));
     engine.links().into_iter().filter_map(named).collect()
 }
 

@@ -8,7 +8,6 @@ mod surroundings;
 mod watch;
 
 pub use desired::{Desired, detach, set_specs};
-pub use follow::LinkNames;
 pub use spec::{LinkSpec, Pattern, spec_for};
 pub(crate) use surroundings::{LinkState, Surroundings};
 pub(crate) use watch::watch;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::follow::follow;
 use crate::{
@@ -18,8 +18,12 @@ const TCX_PERIOD: Duration = Duration::from_millis(250);
 /// How often to look at everything, whatever the kernel has told.
 const FULL_PERIOD: Duration = Duration::from_secs(30);
 
-/// How long to rest after a look, so that a stream of changes leaves time for other work.
+/// The shortest rest after a look: changes that follow are seen together.
 const REST: Duration = Duration::from_millis(20);
+
+/// A rest is so many times as long as the look took, so that a stream of changes among many interfaces
+/// leaves time for other work.
+const REST_SHARE: u32 = 4;
 
 /// What to look at.
 #[derive(Debug, Clone, Copy)]
@@ -57,13 +61,14 @@ pub(crate) async fn watch(agent: Arc<Agent>) {
             changes = changed(&mut watch) => Look::at(changes),
             _ = stopping.changed() => continue,
         };
+        let began = Instant::now();
         match look(&agent, seen).await {
             // `detach --all` has removed everything.
             Err(error) if error.kind() == Kind::NotRunning => return,
             Err(error) => tracing::warn!("following interfaces: {error}"),
             Ok(()) => {}
         }
-        sleep(REST).await;
+        sleep(REST.max(began.elapsed() * REST_SHARE)).await;
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn other_instances(link: &Link, pins: &Pins) -> Result<BTreeSet<Strin
         others.extend(tcx::other_instances(link.ifindex, hook, pins)?);
         // A filter does not say whose it is; that of this instance is its link.
         if link.flags & Link::CLSACT == 0 && clsact::position(link.ifindex, hook)?.is_some() {
-            others.insert("unknown (--hook clsact)".to_owned());
+            others.insert("(unnamed, on clsact)".to_owned());
         }
     }
     Ok(others)
