@@ -9,7 +9,9 @@ use std::{
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What sort of failure it is, as far as a caller can act on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// What was asked for failed.

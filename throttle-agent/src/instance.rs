@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn each_instance_has_pins_of_its_own_and_no_dots_in_their_path() {
-        let pins = |name| pin_directory(Path::new(PIN_ROOT), name);
+        let pins = |name| pin_directory(Path::new(PIN_ROOT), throttle_common::abi::VERSION, name);
         assert_ne!(pins("a.b"), pins("a-b"));
         assert!("a+b".parse::<Instance>().is_err());
         assert!(!pins("a.b").to_str().unwrap().contains('.'));

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     agent::NetnsId,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// Answer to a limit that was set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitSet {
     /// The limit in force, defaults filled in.
     pub limit: LimitView,
@@ -25,7 +26,7 @@ pub struct LimitSet {
 }
 
 /// Answer to a group that was set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GroupSet {
     /// The group in force, defaults filled in.
     pub group: GroupView,
@@ -36,7 +37,7 @@ pub struct GroupSet {
 }
 
 /// Answer to the limit of a link that was set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkSet {
     /// The limit in force, defaults filled in.
     pub link: LinkLimitView,
@@ -47,7 +48,7 @@ pub struct LinkSet {
 }
 
 /// Answer to a policy that was put in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyApplied {
     /// Limits that are new or changed.
     pub limits_set: usize,
@@ -73,7 +74,7 @@ impl PolicyApplied {
 }
 
 /// What setting a limit or a group did, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeName {
     /// There was none.
@@ -95,9 +96,10 @@ impl From<Change> for ChangeName {
 }
 
 /// Answer to a limit that was deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitDeleted {
     /// Its prefix.
+    #[schema(value_type = String, example = "10.0.0.0/24")]
     pub deleted: IpNet,
     /// Whose address the prefix was compared with.
     #[serde(rename = "match")]
@@ -105,23 +107,25 @@ pub struct LimitDeleted {
 }
 
 /// Answer to a group that was deleted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GroupDeleted {
     /// Its name.
     pub deleted: GroupName,
 }
 
 /// Which of the limits of a prefix is meant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitQuery {
     /// Whose address the prefix is compared with; without it, the host's.
     #[serde(rename = "match")]
+    #[param(inline)]
     pub matches: Option<Match>,
 }
 
 /// What to detach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(
     rename_all = "snake_case",
     deny_unknown_fields,
@@ -135,14 +139,14 @@ pub enum DetachRequest {
 }
 
 /// Answer to what was detached.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Detached {
     /// Names of the interfaces.
     pub detached: Vec<String>,
 }
 
 /// The agent at a glance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StatusView {
     /// Name of the instance.
     pub instance: String,
@@ -169,7 +173,7 @@ pub struct StatusView {
 }
 
 /// A network namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NetnsView {
     /// Name or path that was given; `null` for the one in which the agent was started.
     pub name: Option<String>,
@@ -184,7 +188,7 @@ impl From<&NetnsId> for NetnsView {
 }
 
 /// Where a program is among those of its hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum PositionView {
     /// In the chain of TCX programs.
@@ -213,7 +217,7 @@ impl From<Position> for PositionView {
 }
 
 /// One link at a glance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkSummary {
     /// Name of the interface; `null` when the interface is gone.
     pub interface: Option<String>,
@@ -267,11 +271,13 @@ fn state_name(state: LinkState) -> &'static str {
 }
 
 /// How often to stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StreamQuery {
     /// A line every so many seconds.
     #[serde(default = "one")]
+    #[param(value_type = u32, minimum = 1, default = 1, required = false)]
     pub every_seconds: NonZeroU32,
 }
 

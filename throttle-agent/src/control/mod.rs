@@ -45,6 +45,7 @@
 mod client;
 mod gate;
 mod messages;
+mod openapi;
 mod patient;
 mod places;
 pub mod refusal;

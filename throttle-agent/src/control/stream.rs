@@ -32,7 +32,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How a stream is written, by the request's `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum Framing {
     /// One line of JSON for each item.
     Lines,
     /// One server-sent event for each item, with the JSON as its data.
@@ -49,20 +49,20 @@ pub(super) struct Item(Vec<u8>);
 /// reader misses.
 pub(super) fn answer(
     agent: &Agent,
-    form: Form,
+    framing: Framing,
     items: impl Stream<Item = Item> + Send + 'static,
 ) -> Response {
     let mut stopping = agent.stopping();
     let stopped = Box::pin(async move { told_to_stop(&mut stopping).await });
     let items = items.take_until(stopped);
-    let (content_type, body) = match form {
-        Form::Lines => (LINES, Body::from_stream(items.map(|item| sent(item.line())))),
-        Form::Events => (EVENTS, Body::from_stream(events(items).map(sent))),
+    let (content_type, body) = match framing {
+        Framing::Lines => (LINES, Body::from_stream(items.map(|item| sent(item.line())))),
+        Framing::Events => (EVENTS, Body::from_stream(events(items).map(sent))),
     };
     ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-cache")], body).into_response()
 }
 
-impl Form {
+impl Framing {
     fn of(headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let types = accepted.flat_map(|value| value.split(','));
@@ -71,7 +71,7 @@ impl Form {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Form {
+impl<S: Sync> FromRequestParts<S> for Framing {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -116,21 +116,21 @@ mod tests {
 
     use super::*;
 
-    fn accepting(types: &[&'static str]) -> Form {
+    fn accepting(types: &[&'static str]) -> Framing {
         let mut headers = HeaderMap::new();
         for accepted in types {
             headers.append(ACCEPT, accepted.parse().unwrap());
         }
-        Form::of(&headers)
+        Framing::of(&headers)
     }
 
     #[test]
     fn events_are_for_those_who_accept_them() {
         for types in [&[][..], &["*/*"], &["application/json", "text/event-streams"]] {
-            assert_eq!(accepting(types), Form::Lines, "{types:?}");
+            assert_eq!(accepting(types), Framing::Lines, "{types:?}");
         }
         for types in [&["text/event-stream"][..], &["a/b", "c/d;q=1, Text/Event-Stream;q=0.5"]] {
-            assert_eq!(accepting(types), Form::Events, "{types:?}");
+            assert_eq!(accepting(types), Framing::Events, "{types:?}");
         }
     }
 

@@ -14,8 +14,7 @@ use super::{
     limits::Entry,
     state::{
         Counters, GroupCounters, HostState, LastExcess, LimitCounters, LinkCounters, LinkReport,
-        LinkStatus,
-        Usage,
+        LinkStatus, Usage,
     },
 };
 use crate::{

@@ -8,6 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
+use utoipa::ToSchema;
 
 use super::What;
 
@@ -18,7 +19,7 @@ const BACKLOG: usize = 1024;
 const REMEMBERED: usize = 256;
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Its number since the agent started, from 1 on: a gap means lost events.
     pub number: u64,

@@ -1,9 +1,10 @@
 //! Kinds of events.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Which way packets go, from the host's point of view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowName {
     /// Sent by the host.
@@ -13,7 +14,7 @@ pub enum FlowName {
 }
 
 /// What made a policy change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// One limit, group or link was set or deleted.
@@ -25,7 +26,7 @@ pub enum Cause {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
     /// A host has begun to exceed its limit.

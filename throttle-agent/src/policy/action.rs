@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use throttle_common::units::{ParseError, Span};
+use utoipa::ToSchema;
 
 use super::{
     dscp::{Dscp, DscpError},
@@ -34,7 +35,14 @@ pub enum Action {
     Pass,
 }
 
-as_text!(Action);
+as_text!(
+    Action,
+    "What happens to packets that find no room: `drop`, `ecn`, `dscp:CLASS`, `mark:N` with N below 2^32, \
+     `pace`, `pace:TIME` with a TIME of 1us to a day, `observe` or `pass`.",
+    "^(drop|ecn|observe|pass|pace(:[0-9.]+(us|ms|s))?|mark:(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})|\
+     dscp:(cs[0-7]|af[1-4][1-3]|ef|va|le|be|0x[0-9a-fA-F]{1,2}|[0-9]{1,2}))$",
+    ["drop", "dscp:cs1", "mark:7", "pace:20ms"]
+);
 
 impl Action {
     /// Whether it delays packets.
@@ -120,7 +128,9 @@ impl fmt::Display for ActionError {
 impl std::error::Error for ActionError {}
 
 /// What a group or a link does with packets that it has no room for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ParentAction {
     /// they are dropped

@@ -9,7 +9,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupName(String);
 
-as_text!(GroupName);
+as_text!(GroupName, "The name of a group.", "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,30}$", ["acme"]);
 
 /// Members that a message names.
 const NAMED_MEMBERS: usize = 3;

@@ -6,11 +6,14 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use throttle_common::units::Size;
+use utoipa::ToSchema;
 
 use super::{Action, GroupName, ParentAction, Rates};
 
 /// Who shares a bucket.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// every host inside the prefix has its own bucket
@@ -43,6 +46,7 @@ impl fmt::Display for Scope {
     ValueEnum,
     Serialize,
     Deserialize,
+    ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Match {

@@ -33,7 +33,14 @@ pub enum TypedPrefix {
     Ipv6(Ipv6Addr),
 }
 
-as_text!(TypedPrefix);
+as_text!(
+    TypedPrefix,
+    "An address, or an address and a length whose host bits are clear. An IPv6 address stands for its \
+     host: the prefix of as many bits as the agent counts as one.",
+    "^(((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\
+     (/(3[0-2]|[12]?[0-9]))?|[0-9a-fA-F:.]{2,45}(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$",
+    ["10.0.0.0/24", "10.0.0.7", "2001:db8::/56"]
+);
 
 impl TypedPrefix {
     /// The prefix that it means where an IPv6 host is `ipv6_host_prefix` bits long.

@@ -1,8 +1,22 @@
 //! Types that JSON holds as the text they are typed as.
 
-/// Serializes a type by its `Display` and reads it by its `FromStr`.
+/// Serializes a type by its `Display` and reads it by its `FromStr`; describes its texts by a regular
+/// expression and by examples.
 macro_rules! as_text {
-    ($type:ty) => {
+    ($type:ty, $description:literal, $pattern:literal, $examples:expr) => {
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .description(Some($description))
+                    .pattern(Some($pattern))
+                    .examples($examples)
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $type {}
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.collect_str(self)

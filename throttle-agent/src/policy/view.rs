@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use throttle_common::units::{BitRate, PacketsPerSecond, Size, Span};
+use utoipa::ToSchema;
 
 use super::{
     Action, ByteRate, Group, GroupName, Limit, LimitKey, Match, PacketRate, ParentAction, Rates,
@@ -10,9 +11,10 @@ use super::{
 };
 
 /// A limit, with `null` where nothing is set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitView {
     /// The addresses it applies to.
+    #[schema(value_type = String, example = "10.0.0.0/24")]
     pub prefix: IpNet,
     /// Whose address they are.
     #[serde(rename = "match")]
@@ -54,7 +56,7 @@ impl LimitView {
 }
 
 /// A group, with `null` where nothing is set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GroupView {
     /// Its name.
     pub name: GroupName,
@@ -69,7 +71,7 @@ pub struct GroupView {
 }
 
 /// The limit of a link, with `null` where nothing is set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkLimitView {
     /// Name of the interface.
     pub interface: String,
@@ -92,7 +94,7 @@ pub struct LinkLimitView {
 }
 
 /// The rates of one direction, or of both together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RatesView {
     /// Layer-3 bits per second; the nearest whole number when there is a refill time.
     pub bits_per_second: Option<u64>,

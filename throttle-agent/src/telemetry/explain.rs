@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{HostView, meter::Pair};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// One host, its limit, its buckets, and why its packets found no room.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HostExplained {
     /// What is told of every host.
     #[serde(flatten)]
@@ -25,8 +26,10 @@ pub struct HostExplained {
     /// What happens to its excess.
     pub action: Option<Action>,
     /// The prefixes of limits that hold it, longest first: the first one decides.
+    #[schema(value_type = Vec<String>, example = json!(["10.0.0.0/24", "0.0.0.0/0"]))]
     pub prefixes: Vec<IpNet>,
     /// Prefixes to and from which its packets are exempt.
+    #[schema(value_type = Vec<String>, example = json!(["192.0.2.0/24"]))]
     pub exempt_peers: Vec<IpNet>,
     /// What its packets are charged to: itself or its prefix, its group, and every link that is limited.
     pub levels: Vec<LevelView>,
@@ -41,7 +44,7 @@ pub struct HostExplained {
 }
 
 /// A packet that found no room.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LastExcessView {
     /// Why: the name of a reason.
     pub reason: String,
@@ -50,7 +53,7 @@ pub struct LastExcessView {
 }
 
 /// Buckets that a packet is charged to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LevelView {
     /// Whose they are.
     pub level: LevelKind,
@@ -63,7 +66,7 @@ pub struct LevelView {
 }
 
 /// Whose buckets they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LevelKind {
     /// The host's own.
@@ -79,7 +82,7 @@ pub enum LevelKind {
 }
 
 /// The buckets of one direction.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LevelFlowView {
     /// What they are held to; that of both directions together where there is a total.
     #[serde(flatten)]
@@ -93,7 +96,7 @@ pub struct LevelFlowView {
 }
 
 /// What one bucket holds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BucketView {
     /// What is owed, in bytes or packets.
     pub debt: u64,

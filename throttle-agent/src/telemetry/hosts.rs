@@ -4,11 +4,14 @@ use std::{cmp::Reverse, fmt};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::HostView;
 
 /// Order of a list of hosts, largest first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum HostSort {
     /// by rate, then by bytes, sent to the host
@@ -21,7 +24,8 @@ pub enum HostSort {
 }
 
 /// A question for a list of hosts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct HostQuery {
     /// At most so many; without it, all.
@@ -29,6 +33,7 @@ pub struct HostQuery {
     pub top: Option<usize>,
     /// In this order.
     #[serde(default)]
+    #[param(inline, required = false)]
     pub sort: HostSort,
 }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use throttle_common::{abi::Side, verdict::Reason};
+use utoipa::ToSchema;
 
 use super::meter::Pair;
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Every counter that is not per host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatsView {
     /// Per link.
     pub links: Vec<LinkView>,
@@ -32,7 +33,7 @@ pub struct StatsView {
 }
 
 /// Packets of one direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlowView {
     /// Layer-3 bytes that passed.
     pub passed_bytes: u64,
@@ -47,7 +48,7 @@ pub struct FlowView {
 }
 
 /// Counters of one link.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkView {
     /// Name of the interface; `null` when the interface is gone.
     pub interface: Option<String>,
@@ -64,7 +65,7 @@ pub struct LinkView {
 }
 
 /// Packets of one reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReasonView {
     /// Those sent by hosts.
     pub up: TallyView,
@@ -73,7 +74,7 @@ pub struct ReasonView {
 }
 
 /// Packets and what they held.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TallyView {
     /// Wire packets.
     pub packets: u64,
@@ -82,7 +83,7 @@ pub struct TallyView {
 }
 
 /// Counters of one group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GroupUsageView {
     /// Its name.
     pub name: GroupName,
@@ -93,9 +94,10 @@ pub struct GroupUsageView {
 }
 
 /// Counters of one limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitUsageView {
     /// The limit's prefix.
+    #[schema(value_type = String, example = "10.0.0.0/24")]
     pub prefix: IpNet,
     /// Whose address the prefix is compared with.
     #[serde(rename = "match")]
@@ -107,7 +109,7 @@ pub struct LimitUsageView {
 }
 
 /// Fill of the host table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HostsView {
     /// Hosts in the table.
     pub tracked: u64,
@@ -118,11 +120,12 @@ pub struct HostsView {
 }
 
 /// One host.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HostView {
     /// The address; for IPv6 the host's prefix.
     pub host: String,
     /// The limit that holds it.
+    #[schema(value_type = Option<String>, example = "10.0.0.0/24")]
     pub limit: Option<IpNet>,
     /// The group it is a member of.
     pub group: Option<GroupName>,
@@ -135,7 +138,7 @@ pub struct HostView {
 }
 
 /// Packets of one direction of one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HostFlowView {
     /// The counters.
     #[serde(flatten)]

@@ -8,7 +8,7 @@ use crate::{
     control::StatusView,
     error::Result,
     policy::{GroupView, LimitView, LinkLimitView, Match},
-    telemetry::{HostSort, HostView, StatsView},
+    telemetry::{HostExplained, HostSort, HostView, StatsView},
 };
 
 /// What the agent knows about one second.
@@ -27,7 +27,7 @@ pub struct Facts {
     /// The policy in force.
     pub policy: Arc<Policy>,
     /// The host that was asked for, or why it is not there.
-    pub detail: Option<Result<HostView, String>>,
+    pub detail: Option<Result<HostExplained, String>>,
 }
 
 /// The rates in force, by name.

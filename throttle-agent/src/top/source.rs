@@ -15,7 +15,7 @@ use super::{Facts, Update, Wanted, facts::Policy};
 use crate::{
     control::{Client, StatusView},
     error::{Kind, Result},
-    telemetry::{HostView, StatsView, TOP},
+    telemetry::{HostExplained, HostView, StatsView, TOP},
 };
 
 /// Pause before an agent that has gone is looked for again.
@@ -110,10 +110,10 @@ async fn ask(
     let path = format!("/v1/hosts?sort={}&top={TOP}", wanted.sort);
     let mut hosts: Vec<HostView> = client.get(&path).await?;
     if let Some(address) = wanted.host {
-        let found: Result<HostView> = client.get(&format!("/v1/hosts/{address}")).await;
+        let found: Result<HostExplained> = client.get(&format!("/v1/hosts/{address}")).await;
         let known = |host: &HostView| hosts.iter().any(|other| other.host == host.host);
-        let found = found.ok().filter(|host| !known(host));
-        hosts.extend(found);
+        let found = found.ok().map(|explained| explained.host);
+        hosts.extend(found.filter(|host| !known(host)));
     }
     let detail = match wanted.detail {
         None => None,

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Snapshot, snapshot::shown};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// Bits per second of links and hosts.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Bandwidth {
     /// Every link.
     pub links: Vec<LinkReport>,
@@ -19,7 +20,7 @@ pub struct Bandwidth {
 }
 
 /// One link.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LinkReport {
     /// Name of the interface; `null` when the interface is gone.
     pub interface: Option<String>,
@@ -30,11 +31,12 @@ pub struct LinkReport {
 }
 
 /// One host.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HostReport {
     /// The address; for IPv6 the host's prefix.
     pub host: String,
     /// The limit that holds it.
+    #[schema(value_type = Option<String>, example = "10.0.0.0/24")]
     pub limit: Option<IpNet>,
     /// Sent by the host.
     pub up: FlowReport,
@@ -43,7 +45,7 @@ pub struct HostReport {
 }
 
 /// One direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FlowReport {
     /// What passed.
     pub passed_bits_per_second: u64,

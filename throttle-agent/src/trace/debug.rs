@@ -1,11 +1,12 @@
 //! What helps to find a fault in the throttler itself.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Snapshot;
 
 /// Comings and goings inside the throttler.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Debug {
     /// Number of the policy in force.
     pub generation: u32,

@@ -1,11 +1,12 @@
 //! What the agent itself uses, and how full its table is.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Snapshot;
 
 /// The agent's own load.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Load {
     /// Time on processors, in percent of one.
     pub cpu_percent: f64,

@@ -10,6 +10,7 @@ use std::{fmt, str::FromStr};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use bandwidth::{Bandwidth, FlowReport, HostReport, LinkReport};
 pub use debug::Debug;
@@ -39,7 +40,7 @@ pub enum Trace {
 pub struct Traces(Vec<Trace>);
 
 /// What happened in one second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
     /// See [`Trace::Bandwidth`].
@@ -53,7 +54,7 @@ pub enum Report {
 }
 
 /// A report and the end of its second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TimedReport {
     /// What happened.
     #[serde(flatten)]

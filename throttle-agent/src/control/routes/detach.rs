@@ -7,10 +7,21 @@ use axum::{Json, extract::State};
 use super::Answer;
 use crate::{
     agent::Agent,
-    control::{DetachRequest, Detached, request::Body},
+    control::{DetachRequest, Detached, refusal::Refusal, request::Body},
     links,
 };
 
+/// Detaches one interface, or removes all and ends the agent.
+#[utoipa::path(
+    post,
+    path = "/v1/detach",
+    operation_id = "detach",
+    request_body = DetachRequest,
+    responses(
+        (status = 200, description = "what was detached", body = Detached),
+        (status = 409, description = "the interface is not attached", body = Refusal),
+    )
+)]
 pub(super) async fn detach(State(agent): State<Arc<Agent>>, body: Body) -> Answer<Detached> {
     let detached = match body.read()? {
         DetachRequest::Interface(interface) => vec![links::detach(&agent, interface).await?],

@@ -19,7 +19,7 @@ use crate::{
         EventsQuery, Told,
         refusal::Refusal,
         request::Asked,
-        stream::{Form, Item, answer},
+        stream::{Framing, Item, answer},
     },
     error::Error,
     events::{Event, What},
@@ -27,9 +27,21 @@ use crate::{
     trace::{Snapshot, TimedReport, Traces},
 };
 
+/// Tells what happened, and with `follow` what happens, without end.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    operation_id = "events",
+    params(EventsQuery),
+    responses((
+        status = 200,
+        description = "one line or event for each event or report, the remembered events first",
+        content((Told = "application/jsonl"), (String = "text/event-stream"))
+    ))
+)]
 pub(super) async fn events(
     State(agent): State<Arc<Agent>>,
-    form: Form,
+    framing: Framing,
     Asked(EventsQuery { follow, trace }): Asked<EventsQuery>,
 ) -> Result<Response, Refusal> {
     if !follow && !trace.is_empty() {
@@ -43,7 +55,7 @@ pub(super) async fn events(
     let past = stream::iter(past).map(Told::Event);
     let item = |told| Item::new(&told);
     if !follow {
-        return Ok(answer(&agent, form, past.map(item)));
+        return Ok(answer(&agent, framing, past.map(item)));
     }
     let samples = agent.samples();
     let listener = Listener {
@@ -55,7 +67,7 @@ pub(super) async fn events(
         before: None,
         reports: VecDeque::new(),
     };
-    Ok(answer(&agent, form, past.chain(listener.told()).map(item)))
+    Ok(answer(&agent, framing, past.chain(listener.told()).map(item)))
 }
 
 /// One who listens. What it has not taken yet is in the ring that all listeners share, and at most one

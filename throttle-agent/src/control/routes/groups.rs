@@ -16,11 +16,31 @@ use crate::{
     policy::{GroupName, GroupRequest, GroupView},
 };
 
+/// Lists all groups.
+#[utoipa::path(
+    get,
+    path = "/v1/groups",
+    operation_id = "list_groups",
+    responses(
+        (status = 200, description = "all groups", body = Vec<GroupView>),
+    )
+)]
 pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<GroupView>> {
     let groups = agent.with(|engine, _| Ok(engine.groups())).await?;
     Ok(Json(groups.iter().map(GroupView::from).collect()))
 }
 
+/// Shows a group.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}",
+    operation_id = "show_group",
+    params(("name" = GroupName, Path, description = "the group's name")),
+    responses(
+        (status = 200, description = "the group", body = GroupView),
+        (status = 404, description = "there is no such group", body = Refusal),
+    )
+)]
 pub(super) async fn show(State(agent): State<Arc<Agent>>, Name(name): Name) -> Answer<GroupView> {
     let name = parse(&name)?;
     let group =
@@ -28,6 +48,18 @@ pub(super) async fn show(State(agent): State<Arc<Agent>>, Name(name): Name) -> A
     Ok(Json(GroupView::from(&group)))
 }
 
+/// Sets the rates of a group, replacing those it had.
+#[utoipa::path(
+    put,
+    path = "/v1/groups/{name}",
+    operation_id = "set_group",
+    params(("name" = GroupName, Path, description = "the group's name")),
+    request_body = GroupRequest,
+    responses(
+        (status = 200, description = "the group is in force", body = GroupSet),
+        (status = 409, description = "the table of limits is full", body = Refusal),
+    )
+)]
 pub(super) async fn set(
     State(agent): State<Arc<Agent>>,
     Name(name): Name,
@@ -40,6 +72,18 @@ pub(super) async fn set(
     Ok(Json(GroupSet { group, change: change.into(), warnings: checked.warnings }))
 }
 
+/// Deletes a group that no limit names.
+#[utoipa::path(
+    delete,
+    path = "/v1/groups/{name}",
+    operation_id = "delete_group",
+    params(("name" = GroupName, Path, description = "the group's name")),
+    responses(
+        (status = 200, description = "the group is gone", body = GroupDeleted),
+        (status = 404, description = "there is no such group", body = Refusal),
+        (status = 409, description = "limits name the group", body = Refusal),
+    )
+)]
 pub(super) async fn delete(
     State(agent): State<Arc<Agent>>,
     Name(name): Name,

@@ -16,6 +16,16 @@ use crate::{
     telemetry::{HostExplained, HostQuery, HostView},
 };
 
+/// Lists hosts.
+#[utoipa::path(
+    get,
+    path = "/v1/hosts",
+    operation_id = "list_hosts",
+    params(HostQuery),
+    responses(
+        (status = 200, description = "the hosts", body = Vec<HostView>),
+    )
+)]
 pub(super) async fn list(
     State(agent): State<Arc<Agent>>,
     Asked(asked): Asked<HostQuery>,
@@ -30,6 +40,17 @@ pub(super) async fn list(
     Ok(Json(hosts))
 }
 
+/// Shows a host.
+#[utoipa::path(
+    get,
+    path = "/v1/hosts/{*address}",
+    operation_id = "show_host",
+    params(("address" = TypedPrefix, Path, description = "one address, or in IPv6 the prefix of one host", example = "10.0.0.7")),
+    responses(
+        (status = 200, description = "the host", body = HostExplained),
+        (status = 404, description = "the host is not known, and no limit would hold it", body = Refusal),
+    )
+)]
 pub(super) async fn show(
     State(agent): State<Arc<Agent>>,
     Name(address): Name,

@@ -16,11 +16,31 @@ use crate::{
     policy::{LimitKey, LimitRequest, LimitView, Match, TypedPrefix},
 };
 
+/// Lists all limits.
+#[utoipa::path(
+    get,
+    path = "/v1/limits",
+    operation_id = "list_limits",
+    responses(
+        (status = 200, description = "all limits", body = Vec<LimitView>),
+    )
+)]
 pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LimitView>> {
     let limits = agent.with(|engine, _| Ok(engine.limits())).await?;
     Ok(Json(limits.iter().map(LimitView::from).collect()))
 }
 
+/// Shows the limit of a prefix.
+#[utoipa::path(
+    get,
+    path = "/v1/limits/{*prefix}",
+    operation_id = "show_limit",
+    params(("prefix" = TypedPrefix, Path, description = "the limit's prefix; its slash may be escaped"), LimitQuery),
+    responses(
+        (status = 200, description = "the limit", body = LimitView),
+        (status = 404, description = "the prefix has no limit", body = Refusal),
+    )
+)]
 pub(super) async fn show(
     State(agent): State<Arc<Agent>>,
     Name(prefix): Name,
@@ -36,6 +56,19 @@ pub(super) async fn show(
     Ok(Json(LimitView::from(&limit)))
 }
 
+/// Sets the limit of a prefix, replacing the one it had.
+#[utoipa::path(
+    put,
+    path = "/v1/limits/{*prefix}",
+    operation_id = "set_limit",
+    params(("prefix" = TypedPrefix, Path, description = "the limit's prefix; its slash may be escaped"), LimitQuery),
+    request_body = LimitRequest,
+    responses(
+        (status = 200, description = "the limit is in force", body = LimitSet),
+        (status = 404, description = "there is no such group", body = Refusal),
+        (status = 409, description = "the table of limits is full", body = Refusal),
+    )
+)]
 pub(super) async fn set(
     State(agent): State<Arc<Agent>>,
     Name(prefix): Name,
@@ -66,6 +99,17 @@ pub(super) async fn set(
     Ok(Json(answer))
 }
 
+/// Deletes the limit of a prefix.
+#[utoipa::path(
+    delete,
+    path = "/v1/limits/{*prefix}",
+    operation_id = "delete_limit",
+    params(("prefix" = TypedPrefix, Path, description = "the limit's prefix; its slash may be escaped"), LimitQuery),
+    responses(
+        (status = 200, description = "the limit is gone", body = LimitDeleted),
+        (status = 404, description = "the prefix has no limit", body = Refusal),
+    )
+)]
 pub(super) async fn delete(
     State(agent): State<Arc<Agent>>,
     Name(prefix): Name,

@@ -9,6 +9,7 @@ use crate::{
     agent::{Agent, Engine, no_link},
     control::{
         LinkSet,
+        refusal::Refusal,
         request::{Body, Name},
     },
     datapath::LinkStatus,
@@ -17,6 +18,15 @@ use crate::{
     telemetry::{hook_name, side_name},
 };
 
+/// Lists the limits of all links.
+#[utoipa::path(
+    get,
+    path = "/v1/links",
+    operation_id = "list_links",
+    responses(
+        (status = 200, description = "all links", body = Vec<LinkLimitView>),
+    )
+)]
 pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LinkLimitView>> {
     let read = agent.with(|engine, _| {
         Ok(engine.links().iter().filter_map(|link| read(engine, link)).collect())
@@ -24,6 +34,17 @@ pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LinkLimi
     Ok(Json(read.await?))
 }
 
+/// Shows the limit of a link.
+#[utoipa::path(
+    get,
+    path = "/v1/links/{interface}",
+    operation_id = "show_link",
+    params(("interface" = String, Path, description = "name of the link's interface", example = "eth1")),
+    responses(
+        (status = 200, description = "the link", body = LinkLimitView),
+        (status = 404, description = "there is no such link", body = Refusal),
+    )
+)]
 pub(super) async fn show(
     State(agent): State<Arc<Agent>>,
     Name(interface): Name,
@@ -31,6 +52,19 @@ pub(super) async fn show(
     Ok(Json(agent.with(move |engine, _| find(engine, &interface)).await?))
 }
 
+/// Sets the limit of a link; without rates, lifts it.
+#[utoipa::path(
+    put,
+    path = "/v1/links/{interface}",
+    operation_id = "set_link",
+    params(("interface" = String, Path, description = "name of the link's interface", example = "eth1")),
+    request_body = LinkRequest,
+    responses(
+        (status = 200, description = "the limit is in force", body = LinkSet),
+        (status = 404, description = "there is no such link", body = Refusal),
+        (status = 409, description = "the table of limits is full", body = Refusal),
+    )
+)]
 pub(super) async fn set(
     State(agent): State<Arc<Agent>>,
     Name(interface): Name,

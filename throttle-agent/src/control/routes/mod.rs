@@ -12,14 +12,19 @@ mod stats;
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Request, State},
     http::{Method, StatusCode, Uri},
     middleware::map_request_with_state,
-    routing::{get, post},
+    routing::get,
 };
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::refusal::Refusal;
+use super::{
+    openapi::{self, Document, Preface},
+    refusal::Refusal,
+};
 use crate::{agent::Agent, error::Error};
 
 /// What a handler returns.
@@ -27,21 +32,25 @@ type Answer<T> = Result<Json<T>, Refusal>;
 
 /// What admitted peers can ask.
 pub(super) fn router(agent: Arc<Agent>) -> Router {
-    Router::new()
-        .route("/v1/status", get(stats::status))
-        .route("/v1/limits", get(limits::list))
-        .route("/v1/limits/{*prefix}", get(limits::show).put(limits::set).delete(limits::delete))
-        .route("/v1/groups", get(groups::list))
-        .route("/v1/groups/{name}", get(groups::show).put(groups::set).delete(groups::delete))
-        .route("/v1/links", get(links::list))
-        .route("/v1/links/{interface}", get(links::show).put(links::set))
-        .route("/v1/policy", get(policy::show).put(policy::apply))
-        .route("/v1/hosts", get(hosts::list))
-        .route("/v1/hosts/{*address}", get(hosts::show))
-        .route("/v1/stats", get(stats::stats))
-        .route("/v1/stats/stream", get(stats::stream))
-        .route("/v1/events", get(events::events))
-        .route("/v1/detach", post(detach::detach))
+    let (router, document) = OpenApiRouter::with_openapi(Preface::openapi())
+        .routes(routes!(openapi::show))
+        .routes(routes!(stats::status))
+        .routes(routes!(limits::list))
+        .routes(routes!(limits::show, limits::set, limits::delete))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::show, groups::set, groups::delete))
+        .routes(routes!(links::list))
+        .routes(routes!(links::show, links::set))
+        .routes(routes!(policy::show, policy::apply))
+        .routes(routes!(hosts::list))
+        .routes(routes!(hosts::show))
+        .routes(routes!(stats::stats))
+        .routes(routes!(stats::stream))
+        .routes(routes!(events::events))
+        .routes(routes!(detach::detach))
+        .split_for_parts();
+    router
+        .layer(Extension(Document::new(document)))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown_method)
         .layer(map_request_with_state(Arc::clone(&agent), count))

@@ -7,15 +7,36 @@ use axum::{Json, extract::State};
 use super::Answer;
 use crate::{
     agent::{Agent, blocking, pace_warnings, policy_in_force},
-    control::{PolicyApplied, request::LargeBody},
+    control::{PolicyApplied, refusal::Refusal, request::LargeBody},
     policy::PolicyRequest,
 };
 
+/// Shows all that is in force, as a policy that can be put in force.
+#[utoipa::path(
+    get,
+    path = "/v1/policy",
+    operation_id = "show_policy",
+    responses(
+        (status = 200, description = "the policy", body = PolicyRequest),
+    )
+)]
 pub(super) async fn show(State(agent): State<Arc<Agent>>) -> Answer<PolicyRequest> {
     let read = agent.with(|engine, _| Ok(PolicyRequest::from(&policy_in_force(engine))));
     Ok(Json(read.await?))
 }
 
+/// Puts a whole policy in force at one instant; what it lacks is deleted.
+#[utoipa::path(
+    put,
+    path = "/v1/policy",
+    operation_id = "apply_policy",
+    request_body = PolicyRequest,
+    responses(
+        (status = 200, description = "the policy is in force", body = PolicyApplied),
+        (status = 404, description = "a link is not attached", body = Refusal),
+        (status = 409, description = "the table of limits is full", body = Refusal),
+    )
+)]
 pub(super) async fn apply(
     State(agent): State<Arc<Agent>>,
     body: LargeBody,

@@ -11,12 +11,21 @@ use crate::{
     control::{
         LinkSummary, NetnsView, StatusView, StreamQuery,
         request::Asked,
-        stream::{self, Form, Item},
+        stream::{self, Framing, Item},
     },
     links::Surroundings,
     telemetry::{self, StatsView},
 };
 
+/// Shows the agent and its links.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    operation_id = "status",
+    responses(
+        (status = 200, description = "the agent", body = StatusView),
+    )
+)]
 pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView> {
     let around = blocking(Surroundings::read).await?;
     let (links, limits, hosts, mut warnings) = agent
@@ -48,16 +57,39 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
     }))
 }
 
+/// Shows every counter that is not per host.
+#[utoipa::path(
+    get,
+    path = "/v1/stats",
+    operation_id = "stats",
+    responses(
+        (status = 200, description = "the counters", body = StatsView),
+    )
+)]
 pub(super) async fn stats(State(agent): State<Arc<Agent>>) -> Answer<StatsView> {
     let read = agent.with(|engine, telemetry| Ok(telemetry.stats(&engine.counters()?))).await;
     Ok(Json(read?))
 }
 
+/// Shows the counters again and again, without end.
+#[utoipa::path(
+    get,
+    path = "/v1/stats/stream",
+    operation_id = "stream_stats",
+    params(StreamQuery),
+    responses(
+        (
+            status = 200,
+            description = "one line or event for each sample; a slow reader misses some",
+            content((StatsView = "application/jsonl"), (String = "text/event-stream"))
+        ),
+    )
+)]
 pub(super) async fn stream(
     State(agent): State<Arc<Agent>>,
-    form: Form,
+    framing: Framing,
     Asked(asked): Asked<StreamQuery>,
 ) -> Response {
     let samples = telemetry::every_nth(agent.samples(), asked.every_seconds);
-    stream::answer(&agent, form, samples.map(|sample| Item::new(&*sample)))
+    stream::answer(&agent, framing, samples.map(|sample| Item::new(&*sample)))
 }

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 mod clients;
+mod document;
 mod events;
 mod policy;
 

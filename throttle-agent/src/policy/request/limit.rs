@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use throttle_common::units::Size;
+use utoipa::ToSchema;
 
 use super::{
     Checked, RatesRequest,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A limit as it is asked for: the body of `PUT /v1/limits/PREFIX`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, expecting = "an object with a limit")]
 pub struct LimitRequest {
     /// Whose address the prefix is compared with.
@@ -36,10 +37,12 @@ pub struct LimitRequest {
     /// Packets of both directions together.
     #[serde(skip_serializing_if = "RatesRequest::is_empty")]
     pub total: RatesRequest,
-    /// Bytes that each byte bucket grants before it starts to count.
+    /// Bytes that each byte bucket grants before it starts to count, at most what passes in a day.
+    #[schema(minimum = 1, maximum = 4_320_000_000_000_000_u64)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub one_time_burst_bytes: Option<u64>,
     /// A packet counts as one packet for each so many bytes that it begins.
+    #[schema(minimum = 1, maximum = 65_536)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packet_unit_bytes: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! Groups and links as they are asked for: buckets above those of hosts.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Checked, RatesRequest,
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// A group as it is asked for: the body of `PUT /v1/groups/NAME`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, expecting = "an object with a group")]
 pub struct GroupRequest {
     /// What happens to packets that it has no room for.
@@ -29,7 +30,7 @@ pub struct GroupRequest {
 }
 
 /// The limit of a link as it is asked for: the body of `PUT /v1/links/INTERFACE`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, expecting = "an object with a link's limit")]
 pub struct LinkRequest {
     /// What happens to packets that the link has no room for.
@@ -44,6 +45,7 @@ pub struct LinkRequest {
     #[serde(skip_serializing_if = "RatesRequest::is_empty")]
     pub total: RatesRequest,
     /// Counted on top of the layer-3 length of every packet.
+    #[schema(maximum = 65_535)]
     pub overhead_bytes: u64,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use throttle_common::units::{BitRate, PacketsPerSecond, Size, Span};
+use utoipa::ToSchema;
 
 use crate::{
     error::{Error, Result},
@@ -9,25 +10,31 @@ use crate::{
 };
 
 /// The rates of one direction, or of both together, as they are asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, expecting = "an object with rates")]
 pub struct RatesRequest {
     /// Layer-3 bits per second.
+    #[schema(minimum = 8_000, maximum = 400_000_000_000_u64, example = 10_000_000)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_per_second: Option<u64>,
-    /// Burst in bytes; without it, the default burst.
+    /// Burst in bytes, at most what passes in a day; without it, the default burst.
+    #[schema(minimum = 1, maximum = 4_320_000_000_000_000_u64)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burst_bytes: Option<u64>,
-    /// Instead of `bits_per_second`: the time in which `burst_bytes` come back.
+    /// Instead of `bits_per_second`: the time in which `burst_bytes` come back, in nanoseconds.
+    #[schema(minimum = 1_000, maximum = 86_400_000_000_000_u64)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refill_time_ns: Option<u64>,
     /// Wire packets per second.
+    #[schema(minimum = 1, maximum = 1_000_000_000, example = 2_000)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets_per_second: Option<u64>,
-    /// Burst in packets; without it, the default burst.
+    /// Burst in packets, at most what passes in a day; without it, the default burst.
+    #[schema(minimum = 1, maximum = 86_400_000_000_000_u64)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burst_packets: Option<u64>,
-    /// Instead of `packets_per_second`: the time in which `burst_packets` come back.
+    /// Instead of `packets_per_second`: the time in which `burst_packets` come back, in nanoseconds.
+    #[schema(minimum = 1_000, maximum = 86_400_000_000_000_u64)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets_refill_time_ns: Option<u64>,
 }

@@ -6,6 +6,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use super::{Checked, GroupRequest, LimitRequest, LinkRequest};
 use crate::{
@@ -14,7 +18,7 @@ use crate::{
 };
 
 /// A whole policy as it is asked for: the body of `PUT /v1/policy`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, expecting = "an object with limits, groups and links")]
 pub struct PolicyRequest {
     /// Every limit.
@@ -57,6 +61,33 @@ pub struct LinkEntry {
     #[serde(flatten)]
     pub link: LinkRequest,
 }
+
+/// An entry is what it asks for, and the name of what it asks for.
+macro_rules! entry_schema {
+    ($entry:ty, $key:literal: $name:ty, $request:ty) => {
+        impl PartialSchema for $entry {
+            fn schema() -> RefOr<Schema> {
+                let mut schema = <$request>::schema();
+                if let RefOr::T(Schema::Object(object)) = &mut schema {
+                    object.description = None;
+                    object.properties.insert($key.to_owned(), <$name>::schema());
+                    object.required.push($key.to_owned());
+                }
+                schema
+            }
+        }
+
+        impl ToSchema for $entry {
+            fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+                <$request as ToSchema>::schemas(schemas);
+            }
+        }
+    };
+}
+
+entry_schema!(LimitEntry, "prefix": TypedPrefix, LimitRequest);
+entry_schema!(GroupEntry, "name": GroupName, GroupRequest);
+entry_schema!(LinkEntry, "interface": String, LinkRequest);
 
 /// Warnings that are passed on; a policy may earn as many as it has limits.
 const MAX_WARNINGS: usize = 20;

@@ -80,7 +80,7 @@ fn enter_explains_a_host_and_goes_back() {
     let lines = shown.lines();
     assert_eq!((lines[2].as_str(), lines[4].as_str()), ("host 10.0.0.8", "asking the agent"));
     let mut answer = facts(9, shown.start, vec![]);
-    answer.detail = Some(Ok(host("10.0.0.8", 3_000_000, 0, 5)));
+    answer.detail = Some(Ok(explained(host("10.0.0.8", 3_000_000, 0, 5))));
     shown.state.update(Update::Facts(Box::new(answer)));
     let text = shown.lines().join("\n");
     assert!(text.contains("LAST SEEN") && text.contains("3.00mbit"), "{text}");

@@ -13,8 +13,9 @@ mod keys;
 use super::{facts::Policy, *};
 use crate::{
     control::{NetnsView, StatusView},
+    datapath::Place,
     policy::{GroupView, LimitRequest, LimitView, RatesRequest},
-    telemetry::{FlowView, HostFlowView, HostView, HostsView, StatsView},
+    telemetry::{FlowView, HostExplained, HostFlowView, HostView, HostsView, StatsView},
 };
 
 const PLAIN: Look = Look { glyphs: Glyphs::Ascii, colored: false };
@@ -93,6 +94,23 @@ fn host(name: &str, up: u64, down: u64, excess_packets: u64) -> HostView {
         up: flow(up, 0),
         down: flow(down, excess_packets),
         last_seen_seconds_ago: Some(0.1),
+    }
+}
+
+/// A host that no limit holds.
+fn explained(host: HostView) -> HostExplained {
+    HostExplained {
+        host,
+        place: Place::Table,
+        scope: None,
+        action: None,
+        prefixes: vec![],
+        exempt_peers: vec![],
+        levels: vec![],
+        up_wait_ns: 0,
+        down_wait_ns: 0,
+        up_last_excess: None,
+        down_last_excess: None,
     }
 }
 
