@@ -122,6 +122,11 @@ impl Agent {
         &self.instance
     }
 
+    /// Path of the control socket.
+    pub fn socket(&self) -> PathBuf {
+        PathBuf::from(format!("/run/throttle/{}.sock", self.instance))
+    }
+
     /// The process, while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)

@@ -13,6 +13,7 @@ pub mod command;
 pub mod flood;
 pub mod footprint;
 pub mod foreign;
+pub mod forward;
 pub mod guest;
 pub mod hooks;
 pub mod interrupt;

@@ -4,6 +4,7 @@ mod cli_errors;
 mod cli_stats;
 mod cli_status;
 mod control_peers;
+mod control_schema;
 mod guest_delay;
 mod guest_ecn;
 mod guest_harness;

@@ -5,6 +5,7 @@ mod bpf_linker;
 mod cargo_deny;
 mod install;
 mod packages;
+mod schemathesis;
 mod toolchain;
 
 use anyhow::Result;
@@ -27,7 +28,10 @@ pub(crate) fn run(purpose: For) -> Result<()> {
     let mut present = vec![toolchain::nightly()?, toolchain::rust_src()?, bpf_linker::prepare()?];
     match purpose {
         For::Build => {}
-        For::Tests => present.push(packages::prepare(&[packages::TESTS])?),
+        For::Tests => {
+            present.push(packages::prepare(&[packages::TESTS])?);
+            present.push(schemathesis::prepare()?);
+        }
         For::VirtualMachines => {
             present.push(packages::prepare(&[packages::TESTS, packages::VIRTUAL_MACHINES])?);
         }

@@ -23,6 +23,7 @@ pub(super) const TESTS: &[Package] = &[
         reason: "namespaces, veth pairs, filters of others",
     },
     Package { name: "iperf3", commands: &["iperf3"], reason: "real TCP transfers" },
+    Package { name: "python3-venv", commands: &["python3"], reason: "schemathesis" },
 ];
 
 /// What virtual machines need beside [`TESTS`].

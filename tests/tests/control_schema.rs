@@ -1,0 +1,58 @@
+//! The control socket against the OpenAPI document that it serves, by a client that knows nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use throttle_tests::agent::Outcome;
+use throttle_tests::forward::Forward;
+use throttle_tests::lab::Lab;
+use throttle_tests::netns::unique_name;
+use throttle_tests::{leftovers, require_root, require_tool};
+
+#[test]
+fn the_agent_keeps_what_its_document_promises() {
+    require_root!();
+    let schemathesis = tool();
+    require_tool!(schemathesis);
+    let lab = Lab::new().unwrap();
+    lab.agent.done("group set acme --down 10mbit").unwrap();
+    let forward = Forward::to(&lab.agent.socket()).unwrap();
+    let mut command = Command::new(schemathesis);
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis.toml");
+    command.arg("--config-file").arg(config).args(["run", "--warnings", "off"]);
+    command.arg(format!("{}/v1/openapi.json", forward.url()));
+    let scratch = Scratch::new();
+    let outcome = Outcome::of(command.current_dir(&scratch.0)).unwrap();
+    assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.stdout, outcome.stderr);
+    let asked = cases(&outcome.stdout).unwrap_or_default();
+    assert!(asked >= 1000, "only {asked} requests: {}", outcome.stdout);
+}
+
+/// A folder for what it remembers, so that no run knows of another.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(unique_name());
+        std::fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        leftovers::remove(&self.0);
+    }
+}
+
+/// Requests that it made: `N generated, N passed`.
+fn cases(report: &str) -> Option<u64> {
+    let line = report.lines().find_map(|line| line.split_once(" generated,"))?;
+    line.0.trim().parse().ok()
+}
+
+/// Where `cargo xtask setup` installs it.
+fn tool() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    workspace.join("target/tools/schemathesis/bin/schemathesis")
+}
