@@ -21,6 +21,7 @@ pub mod lab;
 pub mod lan_link;
 pub mod leftovers;
 pub mod measure;
+pub mod member;
 pub mod netns;
 pub mod offload;
 pub mod older;

@@ -3,6 +3,7 @@
 mod cli_errors;
 mod cli_stats;
 mod cli_status;
+mod control_hostile;
 mod control_peers;
 mod control_schema;
 mod guest_delay;
