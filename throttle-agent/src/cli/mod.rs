@@ -1,5 +1,6 @@
 //! What can be typed. What it does is in [`commands`](crate::commands).
 
+mod completions;
 mod events;
 mod group;
 mod host;
@@ -13,8 +14,9 @@ mod values;
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, ColorChoice, Parser, Subcommand};
 
+pub use completions::{CompletionsArgs, Shell};
 pub use events::EventsArgs;
 pub use group::{GroupCommand, GroupSetArgs};
 pub use host::HostCommand;
@@ -73,40 +75,16 @@ pub enum Command {
     /// Attach to interfaces and enforce limits until told to stop, and beyond
     Run(RunArgs),
     /// Set, delete and show limits
-    #[command(
-        subcommand,
-        after_help = "\
-Examples:
-  throttle-agent limit set 10.0.0.0/24 --down 10mbit --up 2mbit
-  throttle-agent limit list"
-    )]
+    #[command(subcommand)]
     Limit(LimitCommand),
     /// Set, delete and show groups: named buckets above those of limits
-    #[command(
-        subcommand,
-        after_help = "\
-Examples:
-  throttle-agent group set acme --down 100mbit
-  throttle-agent limit set 10.0.1.0/24 --down 10mbit --group acme"
-    )]
+    #[command(subcommand)]
     Group(GroupCommand),
     /// Set and show the limits of whole interfaces
-    #[command(
-        subcommand,
-        after_help = "\
-Examples:
-  throttle-agent link set eth1 --down 1gbit --up 100mbit
-  throttle-agent link show eth1"
-    )]
+    #[command(subcommand)]
     Link(LinkCommand),
     /// Show hosts
-    #[command(
-        subcommand,
-        after_help = "\
-Examples:
-  throttle-agent host list --top 10
-  throttle-agent host show 10.0.0.7"
-    )]
+    #[command(subcommand)]
     Host(HostCommand),
     /// Show counters of links, groups, limits and reasons
     Stats(StatsArgs),
@@ -125,38 +103,12 @@ Examples:
     /// Print what makes a shell complete commands and options
     Completions(CompletionsArgs),
     /// Write the manual pages of all commands, for packages
-    #[command(hide = true, after_help = "Example:\n  throttle-agent man target/man")]
+    #[command(hide = true, after_help = "Examples:\n  throttle-agent man target/man")]
     Man {
         /// Folder to write them to; it must exist
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },
-}
-
-/// Which shell is to complete.
-#[derive(Debug, Clone, Copy, Args)]
-#[command(after_help = "\
-Examples:
-  throttle-agent completions bash > /etc/bash_completion.d/throttle-agent
-  throttle-agent completions zsh > /usr/local/share/zsh/site-functions/_throttle-agent
-  throttle-agent completions fish > ~/.config/fish/completions/throttle-agent.fish
-
-Debian's package has them in place.")]
-pub struct CompletionsArgs {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: Shell,
-}
-
-/// A shell that can complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    /// bash with its package bash-completion
-    Bash,
-    /// zsh
-    Zsh,
-    /// fish
-    Fish,
 }
 
 /// Which counters to show.

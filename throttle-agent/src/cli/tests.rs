@@ -313,8 +313,9 @@ fn every_command_shows_examples_of_itself_which_it_accepts() {
         let typed: Vec<_> = lines.filter(|line| line.starts_with("throttle-agent ")).collect();
         assert!(typed.iter().any(|line| line.starts_with(words)), "{words}: {help}");
         for line in typed {
-            // What stands behind a pipe or a gap is not for the agent.
+            // What stands behind a pipe, an arrow or a gap is not for the agent.
             let line = line.split(" | ").next().unwrap_or(line);
+            let line = line.split(" > ").next().unwrap_or(line);
             let line = line.split("   ").next().unwrap_or(line);
             let line = line.trim_start_matches("throttle-agent ");
             assert!(parsed(line).is_ok(), "{words}: {line}: {:?}", parsed(line).err());

@@ -64,7 +64,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
 /// Examples and notes keep their lines.
 fn write_as_typed(text: &str, page: &mut Vec<u8>) -> io::Result<()> {
     let (title, text) = match text.split_once('\n') {
-        Some(("Examples:" | "Example:", rest)) => ("EXAMPLES", rest),
+        Some(("Examples:", rest)) => ("EXAMPLES", rest),
         Some(_) | None => ("NOTES", text),
     };
     writeln!(page, ".SH {title}\n.nf")?;
