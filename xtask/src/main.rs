@@ -7,6 +7,7 @@ mod demo;
 mod ebpf;
 mod exec;
 mod lint;
+mod package;
 mod run;
 mod setup;
 mod test;
@@ -66,6 +67,12 @@ enum Task {
         #[arg(value_name = "ARGS", last = true)]
         arguments: Vec<OsString>,
     },
+    /// Make Debian's package and a static archive in target/package
+    Package {
+        /// Install, use, upgrade and purge the package in containers as well (root)
+        #[arg(long)]
+        check: bool,
+    },
     /// Check formatting, clippy on the host and the eBPF crates, licences and sources
     Lint,
     /// Run what CI runs: setup, lint, test, demo; a skipped test counts as failed
@@ -91,6 +98,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test { filter } => test::run(filter.as_deref()),
         Task::Vmtest { kernels, filter } => vmtest::run(&kernels, filter.as_deref()),
         Task::Bench { name, arguments } => bench::run(name, &arguments),
+        Task::Package { check } => package::run(check),
         Task::Lint => lint::run(),
         Task::Ci => ci::run(),
     }

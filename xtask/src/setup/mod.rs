@@ -19,6 +19,10 @@ pub(crate) enum For {
     Tests,
     /// Running tests in virtual machines.
     VirtualMachines,
+    /// Making packages.
+    Package,
+    /// Installing packages in containers.
+    PackageCheck,
     /// Running the linters.
     Lint,
 }
@@ -34,6 +38,14 @@ pub(crate) fn run(purpose: For) -> Result<()> {
         }
         For::VirtualMachines => {
             present.push(packages::prepare(&[packages::TESTS, packages::VIRTUAL_MACHINES])?);
+        }
+        For::Package | For::PackageCheck => {
+            present.push(toolchain::target(crate::package::TARGET)?);
+            let mut lists = vec![packages::PACKAGE];
+            if purpose == For::PackageCheck {
+                lists.push(packages::PACKAGE_CHECK);
+            }
+            present.push(packages::prepare(&lists)?);
         }
         For::Lint => {
             present.push(toolchain::linters()?);

@@ -39,6 +39,22 @@ pub(super) const VIRTUAL_MACHINES: &[Package] = &[
     Package { name: "ethtool", commands: &["ethtool"], reason: "offloads in them" },
 ];
 
+/// What makes packages.
+pub(super) const PACKAGE: &[Package] = &[
+    Package { name: "dpkg", commands: &["dpkg-deb"], reason: "Debian's package" },
+    Package { name: "gzip", commands: &["gzip"], reason: "manual pages, the archive" },
+];
+
+/// What installs packages in containers.
+pub(super) const PACKAGE_CHECK: &[Package] = &[
+    Package { name: "debootstrap", commands: &["debootstrap"], reason: "a Debian to install in" },
+    Package {
+        name: "systemd-container",
+        commands: &["systemd-nspawn"],
+        reason: "a system that runs systemd",
+    },
+];
+
 /// Installs what is missing of `lists` if this is Debian and we are root; names it otherwise.
 pub(super) fn prepare(lists: &[&[Package]]) -> Result<String> {
     let wanted: Vec<_> = lists.iter().copied().flatten().collect();

@@ -28,6 +28,18 @@ pub(super) fn rust_src() -> Result<String> {
     Ok("rust-src".to_owned())
 }
 
+/// Adds the standard library of another target to the host's toolchain unless it is there.
+pub(super) fn target(target: &str) -> Result<String> {
+    let mut rustc = Command::new("rustc");
+    rustc.current_dir(workspace::root()?).args(["--print", "target-libdir", "--target", target]);
+    let library = exec::output(&mut rustc, "asking for the libraries of a target")?;
+    if !Path::new(library.trim()).is_dir() {
+        eprintln!("setup: adding {target} (a static agent is built for it)");
+        rustup(&["target", "add", target])?;
+    }
+    Ok(target.to_owned())
+}
+
 /// Adds rustfmt and clippy to the host's toolchain, and clippy to nightly, unless they are there.
 pub(super) fn linters() -> Result<String> {
     for component in ["fmt", "clippy"] {
