@@ -23,6 +23,8 @@ mod prog_rates;
 mod prog_table;
 mod run_lock;
 mod run_log;
+mod run_metrics;
+mod run_page;
 mod run_privileges;
 mod run_start;
 mod run_watch;

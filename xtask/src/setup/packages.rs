@@ -24,6 +24,12 @@ pub(super) const TESTS: &[Package] = &[
     },
     Package { name: "iperf3", commands: &["iperf3"], reason: "real TCP transfers" },
     Package { name: "python3-venv", commands: &["python3"], reason: "schemathesis" },
+    Package {
+        name: "prometheus",
+        commands: &["prometheus", "promtool"],
+        reason: "scraping the agent's metrics",
+    },
+    Package { name: "chromium", commands: &["chromium"], reason: "the agent's web page" },
 ];
 
 /// What virtual machines need beside [`TESTS`].
