@@ -1,12 +1,11 @@
 //! `[agent]`: what an agent is started with.
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
 use super::section::Section;
 use crate::{
     datapath::HookChoice,
+    metrics::MetricsAddress,
     policy::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES},
 };
 
@@ -21,7 +20,7 @@ pub(super) const KEYS: [&str; 5] =
 #[serde(deny_unknown_fields, default)]
 pub struct AgentKeys {
     /// Where metrics are served.
-    pub metrics: Option<SocketAddr>,
+    pub metrics: Option<MetricsAddress>,
     /// Length of the IPv6 prefix that counts as one host, in bits.
     pub ipv6_host_prefix: Option<u8>,
     /// Capacity of the host table, in hosts.
@@ -75,26 +74,12 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> AgentKeys {
     let entries = 1..=u64::from(MOST_ENTRIES);
     let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
     AgentKeys {
-        metrics: section.parsed::<Address>("metrics", "\"127.0.0.1:9190\"").map(|found| found.0),
+        metrics: section.parsed("metrics", "\"127.0.0.1:9190\""),
         ipv6_host_prefix: section
             .number("ipv6_host_prefix", shortest.into()..=longest.into())
             .and_then(|bits| u8::try_from(bits).ok()),
         max_hosts: small(section.number("max_hosts", entries.clone())),
         max_limits: small(section.number("max_limits", entries)),
         hook: section.choice("hook"),
-    }
-}
-
-/// An address and a port.
-struct Address(SocketAddr);
-
-impl std::str::FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.parse().map(Self);
-        parsed.map_err(|_| {
-            format!("{text:?} is no address and port: write \"127.0.0.1:9190\" or \"[::1]:9190\"")
-        })
     }
 }

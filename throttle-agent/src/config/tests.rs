@@ -70,7 +70,7 @@ action = "pass"
 #[test]
 fn a_file_means_what_it_says() {
     let config = parse(EVERYTHING).unwrap();
-    assert_eq!(config.agent.metrics.unwrap().port(), 9190);
+    assert_eq!(config.agent.metrics.unwrap().to_string(), "127.0.0.1:9190");
     assert_eq!((config.agent.ipv6_host_prefix, config.agent.max_hosts), (Some(56), Some(1000)));
     assert_eq!((config.links[0].pattern.as_str(), config.links[0].side), ("wg*", Side::Near));
     let policy = config.request().check(56).unwrap().value;
@@ -154,7 +154,7 @@ fn values_of_the_wrong_kind_are_answered_with_the_right_one() {
         let message = limit(line);
         assert!(message.starts_with(&format!("policy.toml:{expected}")), "{line}: {message}");
     }
-    assert!(mistake("[agent]\nmetrics = \"9190\"").contains("write \"127.0.0.1:9190\""));
+    assert!(mistake("[agent]\nmetrics = \":9190\"").contains("write 127.0.0.1:9190, "));
     assert!(mistake("[agent]\nipv6_host_prefix = 40").contains("a whole number from 48 to 128"));
     assert!(mistake("[agent]\nhook = \"xdp\"").contains("\"auto\" or \"tcx\" or \"clsact\""));
     assert!(

@@ -6,10 +6,12 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// An address and a port; a port by itself means the loopback address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetricsAddress(SocketAddr);
 
 impl MetricsAddress {

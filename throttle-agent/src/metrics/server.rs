@@ -46,6 +46,11 @@ pub async fn serve(listener: std::net::TcpListener, agent: Arc<Agent>, top_hosts
             return;
         }
     };
+    // Before the first sample, everything would be told to be 0.
+    let mut samples = agent.samples();
+    if samples.wait_for(|stats| !stats.reasons.is_empty()).await.is_err() {
+        return;
+    }
     let router = routes::router(agent, top_hosts, is_private(&listener));
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let pace = Pace::new();
