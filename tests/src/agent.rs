@@ -173,6 +173,11 @@ impl Agent {
         command
     }
 
+    /// The same as it is typed into a shell.
+    pub fn command_line(&self) -> String {
+        format!("{} --instance {}", binary().display(), self.instance)
+    }
+
     /// Runs one verb, given as words separated by white space.
     pub fn cli(&self, words: &str) -> Result<Outcome> {
         Outcome::of(self.command().args(words.split_whitespace()))

@@ -1,8 +1,12 @@
 //! Every suite in one binary, which is linked once.
 
 mod cli_errors;
+mod cli_events;
+mod cli_json;
+mod cli_recipes;
 mod cli_stats;
 mod cli_status;
+mod cli_top;
 mod control_hostile;
 mod control_peers;
 mod control_schema;

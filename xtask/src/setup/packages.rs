@@ -30,6 +30,7 @@ pub(super) const TESTS: &[Package] = &[
         reason: "scraping the agent's metrics",
     },
     Package { name: "chromium", commands: &["chromium"], reason: "the agent's web page" },
+    Package { name: "tmux", commands: &["tmux"], reason: "a terminal for top" },
 ];
 
 /// What virtual machines need beside [`TESTS`].

@@ -30,8 +30,9 @@ pub(super) fn help(look: Look) -> Vec<Line<'static>> {
     lines.extend(HELP.iter().map(|(keys, words)| Line::raw(format!("{keys:width$}  {words}"))));
     lines.push(Line::raw(""));
     for words in [
-        "UP is sent by the host, DOWN is sent to it. USE is the share of the rate that it is nearest",
-        "to, bytes or packets. EXCESS is packets that found no room. Rates are of the last second.",
+        "UP is sent by the host, DOWN is sent to it, in the last second. USE is the",
+        "share of the rate that it is nearest to, of bytes or of packets. EXCESS is",
+        "packets that found no room.",
     ] {
         lines.push(Line::raw(words));
     }
