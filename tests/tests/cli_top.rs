@@ -129,9 +129,9 @@ fn used_percent(line: &str) -> Option<u64> {
 
 /// What was on the screen before is there again, and typing works.
 fn shell_is_back(terminal: &Terminal) {
-    let screen = terminal.wait_for("what was").unwrap();
-    assert!(!screen.contains("q quit"), "{screen}");
-    terminal.line("").unwrap();
+    let prompts = |screen: &str| screen.trim_end().ends_with("ready>");
+    let screen = terminal.wait_until("prompt", prompts).unwrap();
+    assert!(screen.contains("what was") && !screen.contains("q quit"), "{screen}");
     terminal.line("stty -a | grep -c -w -e -icanon -e -echo -e -isig").unwrap();
     terminal.wait_until("sane terminal", |screen| screen.lines().any(|line| line == "0")).unwrap();
 }

@@ -34,6 +34,7 @@ pub(super) enum Asked {
 }
 
 /// What a key means while a list is shown.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most keys mean nothing here")]
 pub(super) fn asked(key: KeyEvent) -> Option<Asked> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return match key.code {

@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn addresses_are_ordered_by_number() {
         let row = |name: &str| Row { name: name.into(), ..Row::default() };
-        let mut rows = vec![row("10.0.0.10"), row("2001:db8::/64"), row("10.0.0.9"), row("acme")];
+        let mut rows = [row("10.0.0.10"), row("2001:db8::/64"), row("10.0.0.9"), row("acme")];
         rows.sort_by(|one, other| Sort::Name.compare(one, other));
         let names: Vec<_> = rows.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names, ["10.0.0.9", "10.0.0.10", "2001:db8::/64", "acme"]);

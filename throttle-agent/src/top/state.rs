@@ -271,6 +271,7 @@ impl State {
         Step::Go
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most keys mean nothing here")]
     fn type_filter(&mut self, key: KeyEvent) -> Step {
         let mut filter = self.filter.clone();
         let control = key.modifiers.contains(KeyModifiers::CONTROL);

@@ -1,7 +1,7 @@
 //! What keys do.
 
 use super::*;
-use crate::telemetry::HostSort;
+use crate::{telemetry::HostSort, top::keys::HELP};
 
 #[test]
 fn keys_order_the_hosts() {
@@ -137,7 +137,7 @@ fn help_names_every_key_that_does_something() {
     for word in ["quit", "order", "filter", "freeze", "explain", "limits", "suspend", "move"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    for (keys, words) in keys::HELP {
+    for (keys, words) in HELP {
         assert!(text.contains(keys) && text.contains(words), "{keys}: {text}");
     }
     assert!(text.contains("packets that found no room."), "{text}");
