@@ -122,18 +122,27 @@ fn what_becomes_of_links_is_told_as_it_happens() {
     require_root!();
     let mut lab = lab("lan*");
     let router = lab.router.namespace(End::Router);
+    wait_for_events(&lab, &["link_up lan0"]);
     router.ip("link set lan0 name lan3").unwrap();
-    wait_for(&lab, &["lan3"]);
+    wait_for_events(&lab, &["link_up lan0", "link_renamed lan3"]);
     router.ip("link del lan3").unwrap();
-    wait_for(&lab, &[]);
+    wait_for_events(&lab, &["link_up lan0", "link_renamed lan3", "link_down lan3"]);
     lab.router.lay(0).unwrap();
-    wait_for(&lab, &["lan0"]);
-    let expected =
-        ["link_up lan0", "link_renamed lan3", "link_down lan3", "link_up lan0"].map(str::to_owned);
-    assert_eq!(link_events(&lab), expected);
+    let all = ["link_up lan0", "link_renamed lan3", "link_down lan3", "link_up lan0"];
+    wait_for_events(&lab, &all);
     lab.agent.kill().unwrap();
     lab.agent.restart().unwrap();
-    assert_eq!(link_events(&lab), ["program_replaced 1"]);
+    wait_for_events(&lab, &["program_replaced 1"]);
+}
+
+/// What happens between two looks of the agent is one change to it, so each is waited for.
+fn wait_for_events(lab: &Lab, expected: &[&str]) {
+    let deadline = Instant::now() + PATIENCE;
+    while link_events(lab) != expected {
+        let told = link_events(lab);
+        assert!(Instant::now() < deadline, "{told:?} not {expected:?}: {}", lab.agent.log_tail());
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The events about links, each with the interface or the number of links.

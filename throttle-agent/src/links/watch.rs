@@ -68,7 +68,10 @@ pub(crate) async fn watch(agent: Arc<Agent>) {
             Err(error) => tracing::warn!("following interfaces: {error}"),
             Ok(()) => {}
         }
-        sleep(REST.max(began.elapsed() * REST_SHARE)).await;
+        // The next tick comes no sooner for being waited for.
+        if seen.interfaces || seen.traffic_control {
+            sleep(REST.max(began.elapsed() * REST_SHARE)).await;
+        }
     }
 }
 
