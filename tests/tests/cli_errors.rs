@@ -29,6 +29,24 @@ fn a_prefix_nobody_gave_is_named() {
 }
 
 #[test]
+fn with_json_errors_are_json_too() {
+    require_root!();
+    let lab = lab();
+    for (words, code, kind) in [
+        ("-j limit show 10.99.0.0/16", NO_SUCH, "not_found"),
+        ("limit set 10.77.0.0/24 --down 10 --json", USAGE, "usage"),
+        ("limit set 10.77.0.0/24 --down 1mbit --group nobody -j", NO_SUCH, "not_found"),
+    ] {
+        let outcome = lab.agent.cli(words).unwrap();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{outcome:?}");
+        let said: Value = serde_json::from_str(&outcome.stderr).unwrap();
+        assert_eq!(said["error"]["kind"], kind, "{outcome:?}");
+        assert_eq!(said["error"]["exit_code"], code, "{outcome:?}");
+        assert!(said["error"]["message"].is_string(), "{outcome:?}");
+    }
+}
+
+#[test]
 fn bad_units_are_answered_with_good_ones() {
     require_root!();
     let lab = lab();

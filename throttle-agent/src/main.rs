@@ -9,14 +9,14 @@ use throttle_agent::{
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    let color = cli::color_typed(&words);
+    let (color, json) = (cli::color_typed(&words), cli::json_typed(&words));
     let cli = match cli::parse(words) {
         Ok(Parsed::Run(cli)) => cli,
         Ok(Parsed::Shown) => return ExitCode::SUCCESS,
-        Err(error) => return output::report(&error, color),
+        Err(error) => return output::report(&error, json, color),
     };
     match commands::run(*cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => output::report(&error, color),
+        Err(error) => output::report(&error, json, color),
     }
 }

@@ -19,7 +19,7 @@ pub enum GroupCommand {
     /// Set the rates of a group, replacing those it had
     Set(Box<GroupSetArgs>),
     /// Delete a group that no limit names
-    #[command(after_help = "Examples:\n  throttle-agent group del acme")]
+    #[command(visible_alias = "delete", after_help = "Examples:\n  throttle-agent group del acme")]
     Del {
         /// Name of the group
         name: GroupName,

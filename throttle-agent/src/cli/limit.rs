@@ -25,10 +25,13 @@ pub enum LimitCommand {
     /// Set the limit of a prefix, replacing the one it had
     Set(Box<LimitSetArgs>),
     /// Delete the limit of a prefix
-    #[command(after_help = "\
+    #[command(
+        visible_alias = "delete",
+        after_help = "\
 Examples:
   throttle-agent limit del 10.0.0.0/24
-  throttle-agent limit del 10.0.0.0/8 --match peer")]
+  throttle-agent limit del 10.0.0.0/8 --match peer"
+    )]
     Del(LimitName),
     /// Show the limit of a prefix
     #[command(after_help = "\

@@ -25,7 +25,7 @@ pub use link::{LinkCommand, LinkSetArgs};
 pub use rates::RateArgs;
 pub use run::RunArgs;
 pub use top::TopArgs;
-pub use usage::{Parsed, color_typed, parse};
+pub use usage::{Parsed, color_typed, json_typed, parse};
 
 use crate::{agent::NetnsName, instance::Instance};
 

@@ -337,3 +337,26 @@ fn the_choice_of_colours_counts_wherever_it_stands_and_whatever_else_is_wrong() 
         assert_eq!(color_typed(&words), choice, "{line}");
     }
 }
+
+#[test]
+fn json_is_known_of_words_that_are_no_command() {
+    for (line, is_json) in [
+        ("throttle-agent --json limits", true),
+        ("throttle-agent limit lst -j", true),
+        ("throttle-agent -vj limit lst", true),
+        ("throttle-agent limit lst", false),
+        ("throttle-agent limit lst -v", false),
+        ("throttle-agent limit lst --jso", false),
+        ("throttle-agent limit lst -- -j", false),
+    ] {
+        let words: Vec<_> = line.split(' ').map(Into::into).collect();
+        assert_eq!(json_typed(&words), is_json, "{line}");
+    }
+}
+
+#[test]
+fn delete_is_another_word_for_del() {
+    for line in ["throttle-agent limit delete 10.0.0.0/24", "throttle-agent group delete acme"] {
+        assert!(parse(line.split(' ').map(Into::into)).is_ok(), "{line}");
+    }
+}

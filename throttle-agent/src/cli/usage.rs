@@ -57,6 +57,18 @@ pub fn color_typed(words: &[OsString]) -> ColorChoice {
     typed.and_then(|value| ColorChoice::from_str(&value, false).ok()).unwrap_or_default()
 }
 
+/// Whether `--json` is among words that may be no command: alone, or as `-j` with other flags.
+#[must_use]
+pub fn json_typed(words: &[OsString]) -> bool {
+    let is_json = |word: &str| {
+        let flags =
+            word.strip_prefix('-').filter(|flags| flags.bytes().all(|flag| b"jv".contains(&flag)));
+        word == "--json" || flags.is_some_and(|flags| flags.contains('j'))
+    };
+    let words = words.iter().map(|word| word.to_string_lossy());
+    words.take_while(|word| word != "--").any(|word| is_json(&word))
+}
+
 /// The first paragraph of clap's message, and its tip as the hint.
 fn one_line(text: &str) -> Error {
     let mut paragraphs = text.split("\n\n").map(str::trim);

@@ -121,13 +121,18 @@ impl Output {
     }
 }
 
-/// Prints an error once and gives its exit code.
+/// Prints an error once, as one line of JSON or in words, and gives its exit code.
 ///
 /// A reader that has gone away, as `head` does, is no error.
 #[must_use]
-pub fn report(error: &Error, color: ColorChoice) -> ExitCode {
+pub fn report(error: &Error, as_json: bool, color: ColorChoice) -> ExitCode {
     if error.is_broken_pipe() {
         return ExitCode::SUCCESS;
+    }
+    let exit_code = ExitCode::from(error.kind().exit_code());
+    if as_json {
+        say(error_json(error));
+        return exit_code;
     }
     let colored = wants_color(color, &io::stderr());
     say(format_args!("{} {error}", paint(RED, "error:", colored)));
@@ -135,7 +140,17 @@ pub fn report(error: &Error, color: ColorChoice) -> ExitCode {
     if let Some(hint) = error.hint_text() {
         say(format_args!("{} {hint}", paint(CYAN, "hint:", colored)));
     }
-    ExitCode::from(error.kind().exit_code())
+    exit_code
+}
+
+fn error_json(error: &Error) -> serde_json::Value {
+    serde_json::json!({"error": {
+        "kind": error.kind(),
+        "message": error.to_string(),
+        "details": error.details(),
+        "hint": error.hint_text(),
+        "exit_code": error.kind().exit_code(),
+    }})
 }
 
 fn json<T: Serialize + ?Sized>(data: &T) -> Result<String> {
@@ -185,4 +200,20 @@ pub(crate) fn wants_color(choice: ColorChoice, stream: &impl IsTerminal) -> bool
 
 fn paint(style: &str, text: &str, colored: bool) -> String {
     if colored { format!("{style}{text}{PLAIN}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_as_json_says_all_that_words_say() {
+        let error = Error::not_found("no such thing").hint("look elsewhere");
+        assert_eq!(
+            error_json(&error),
+            serde_json::json!({"error": {"kind": "not_found", "message": "no such thing",
+                "details": [], "hint": "look elsewhere", "exit_code": 3}})
+        );
+        assert_eq!(error_json(&Error::failed("x"))["error"]["hint"], serde_json::Value::Null);
+    }
 }
