@@ -21,6 +21,9 @@ fn members_of_the_group_may_write() {
         assert_eq!(listed.code, Some(0), "{listed:?}");
         let limits: Vec<Value> = lab.agent.json("limit list").unwrap();
         assert_eq!(limits[0]["prefix"], "10.77.0.0/24");
+        let log = lab.agent.log();
+        let told = log.lines().find(|line| line.contains("limit set")).unwrap_or_default();
+        assert!(told.contains(&format!("uid={}", NOBODY.0)) && told.contains("pid="), "{log}");
     });
 }
 

@@ -28,7 +28,29 @@ fn the_agent_keeps_what_its_document_promises() {
     assert!(asked >= 1000, "only {asked} requests: {}", outcome.stdout);
 }
 
-/// A folder for what it remembers, so that no run knows of another.
+#[test]
+fn the_readmes_examples_of_the_api_work() {
+    require_root!();
+    let lab = Lab::new().unwrap();
+    let scratch = Scratch::new();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let examples = readme.lines().map(str::trim).filter(|line| line.starts_with("curl "));
+    let mut count = 0;
+    // What is followed without end would have to be stopped.
+    for example in examples.filter(|line| !line.contains(" -N ")) {
+        let line =
+            example.replace("/run/throttle/default.sock", &lab.agent.socket().to_string_lossy());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line.replace("curl ", "curl --silent --show-error --fail-with-body ")]);
+        let outcome = Outcome::of(shell.current_dir(&scratch.0)).unwrap();
+        assert_eq!(outcome.code, Some(0), "{example}: {outcome:?}");
+        count += 1;
+    }
+    assert_eq!(count, 7);
+}
+
+/// A folder for what clients keep, so that no run knows of another.
 struct Scratch(PathBuf);
 
 impl Scratch {

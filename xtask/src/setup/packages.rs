@@ -23,6 +23,7 @@ pub(super) const TESTS: &[Package] = &[
         reason: "namespaces, veth pairs, filters of others",
     },
     Package { name: "iperf3", commands: &["iperf3"], reason: "real TCP transfers" },
+    Package { name: "curl", commands: &["curl"], reason: "examples of the API" },
     Package { name: "python3-venv", commands: &["python3"], reason: "schemathesis" },
     Package {
         name: "prometheus",
