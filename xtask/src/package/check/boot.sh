@@ -9,6 +9,7 @@ agent() { throttle-agent "$@"; }
 ok() { echo "ok: $*"; }
 # The rate that the default instance gives 10.0.0.0/24.
 rate() { agent -j limit show 10.0.0.0/24 | grep -o '"bits_per_second":[0-9][0-9]*' | tail -n 1 | cut -d: -f2; }
+none() { ! compgen -G "$1" > /dev/null; }
 main_pid() { systemctl show --property MainPID --value "$1"; }
 configure() { # FILE INTERFACE RATE
     printf '[[link]]\ninterface = "%s"\n\n[[limit]]\nprefix = "10.0.0.0/24"\ndown = "%s"\n' "$2" "$3" > "$1"
@@ -23,7 +24,7 @@ ip link set lan0 up
 dpkg --install /package.deb
 systemctl is-active --quiet throttle-agent
 systemctl is-enabled --quiet throttle-agent
-test -z "$(ls /sys/fs/bpf/throttle/*/default/link-* 2> /dev/null)"
+none '/sys/fs/bpf/throttle/*/default/link-*'
 ok "installed, the agent runs and limits nothing"
 
 configure /etc/throttle/default.toml lan0 10mbit

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::parts::Parts;
 use super::{VERSION, deb, stage::Stage, tarball};
-use crate::exec;
+use crate::{exec, test, workspace};
 use root::Root;
 
 /// Checks both packages in `directory`; the first promise that does not hold is the error.
@@ -27,6 +27,7 @@ pub(super) fn run(parts: &Parts, directory: &Path, package: &Path, archive: &Pat
         Ok::<_, anyhow::Error>(())
     };
     step("the binary needs no other file", &|| elf::check_is_static(&parts.binary))?;
+    step("the static agent limits real traffic", &|| limits_traffic(&parts.binary))?;
     step("the same sources make the same packages", &|| {
         is_reproducible(parts, directory, [package, archive])
     })?;
@@ -36,6 +37,18 @@ pub(super) fn run(parts: &Parts, directory: &Path, package: &Path, archive: &Pat
     step("it can be installed, used, upgraded and purged under systemd", &|| {
         boot::check(&Root::new(directory, "with-systemd")?, package)
     })
+}
+
+/// Test of the suites that the static binary has to pass too.
+const TRAFFIC: &str = "hosts_on_two_links_are_limited_at_once";
+
+fn limits_traffic(binary: &Path) -> Result<()> {
+    let mut cargo = workspace::cargo()?;
+    cargo.args(["test", "--quiet", "--release", "-p", "throttle-tests", "--test", "suites", "--"]);
+    cargo.arg(TRAFFIC).env("THROTTLE_AGENT", binary).env(test::MUST_RUN, "1");
+    let said = exec::output(&mut cargo, "running a suite with the static agent")?;
+    ensure!(said.contains("1 passed"), "there is no test {TRAFFIC}:\n{said}");
+    Ok(())
 }
 
 fn is_reproducible(parts: &Parts, directory: &Path, made: [&Path; 2]) -> Result<()> {
