@@ -94,6 +94,8 @@ pub struct Agent {
     instance: String,
     namespace: String,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    state_dir: PathBuf,
     log: PathBuf,
     process: Option<Child>,
     /// Whether it ever answered; one that never did has its own error to report.
@@ -103,16 +105,40 @@ pub struct Agent {
 impl Agent {
     /// Starts an agent for `namespace` with further arguments of `run` and waits until it answers.
     pub fn start(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(namespace, arguments, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn start_with(
+        namespace: &Namespace,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Result<Self> {
         let binary = binary();
         let path = binary.display();
         ensure!(binary.exists(), "{path} is missing; hint: build it with `cargo xtask build`");
         let instance = unique_name();
+        let state_dir = std::env::temp_dir().join(format!("{instance}.state"));
         let own = ["run", "--netns", namespace.name()];
-        let arguments = own.iter().chain(arguments).map(ToString::to_string).collect();
+        let mut arguments: Vec<_> = own.iter().chain(arguments).map(ToString::to_string).collect();
+        if !arguments.iter().any(|argument| argument == "--ephemeral") {
+            arguments.extend(["--state-dir".to_owned(), state_dir.display().to_string()]);
+        }
         let log = std::env::temp_dir().join(format!("{instance}.log"));
         let namespace = namespace.name().to_owned();
-        let mut agent =
-            Self { instance, namespace, arguments, log, process: None, answered: false };
+        let environment = environment.iter();
+        let environment = environment.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let environment = environment.collect();
+        let mut agent = Self {
+            instance,
+            namespace,
+            environment,
+            arguments,
+            state_dir,
+            log,
+            process: None,
+            answered: false,
+        };
         agent.restart()?;
         Ok(agent)
     }
@@ -125,6 +151,11 @@ impl Agent {
     /// Path of the control socket.
     pub fn socket(&self) -> PathBuf {
         PathBuf::from(format!("/run/throttle/{}.sock", self.instance))
+    }
+
+    /// Where it saves what is changed at run time.
+    pub fn saved(&self) -> PathBuf {
+        self.state_dir.join(&self.instance)
     }
 
     /// The process, while it runs.
@@ -142,6 +173,7 @@ impl Agent {
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut command = launcher;
         command.args(["--instance", &self.instance]).args(&self.arguments);
+        command.envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // A Ctrl-C at the terminal ends the test, which then ends the agent in order.
         restrict::dies_with_this_thread(command.process_group(0));
@@ -244,7 +276,8 @@ impl Agent {
 
     /// Runs `detach --all`, which must also work after [`Self::kill`].
     pub fn detach_all(&self) -> Result<String> {
-        self.done(&format!("detach --all --netns {}", self.namespace))
+        let (netns, state_dir) = (&self.namespace, self.state_dir.display());
+        self.done(&format!("detach --all --netns {netns} --state-dir {state_dir}"))
     }
 
     /// Detaches and ends; returns what was left behind all the same.
@@ -263,7 +296,9 @@ impl Drop for Agent {
         for path in leftovers::of_instance(&self.instance) {
             leftovers::remove(&path);
         }
-        // The log may be missing when the agent never started.
+        let saved = self.state_dir.exists();
+        // All that may be missing when the agent never started.
+        let _ = fs::remove_dir_all(&self.state_dir);
         let _ = fs::remove_file(&self.log);
         if thread::panicking() || !self.answered {
             let _ =
@@ -273,5 +308,6 @@ impl Drop for Agent {
         let left =
             cleaned.unwrap_or_else(|error| panic!("removing agent {}: {error:#}", self.instance));
         assert!(left.is_empty(), "agent {} left behind {left:?}", self.instance);
+        assert!(!saved, "agent {} left {} behind", self.instance, self.state_dir.display());
     }
 }

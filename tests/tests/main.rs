@@ -1,5 +1,6 @@
 //! Every suite in one binary, which is linked once.
 
+mod cli_config;
 mod cli_errors;
 mod cli_events;
 mod cli_json;
@@ -25,11 +26,13 @@ mod prog_packets;
 mod prog_policy;
 mod prog_rates;
 mod prog_table;
+mod run_config;
 mod run_lock;
 mod run_log;
 mod run_metrics;
 mod run_page;
 mod run_privileges;
+mod run_saved;
 mod run_start;
 mod run_watch;
 mod traffic_attack;

@@ -29,7 +29,7 @@ fn a_start_that_fails_at_the_second_link_leaves_nothing_at_the_first() {
     for hook in ["tcx", "clsact"] {
         let instance = unique_name();
         let mut command = Command::new(agent::binary());
-        command.args(["--instance", &instance, "run", "--hook", hook]);
+        command.args(["--instance", &instance, "run", "--ephemeral", "--hook", hook]);
         assert_refused(&router, &mut command);
         let namespace = router.namespace(End::Router);
         assert!(tcx_programs(namespace, LAN).unwrap().is_empty());

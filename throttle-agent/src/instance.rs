@@ -14,6 +14,9 @@ pub const RUN_DIR: &str = "/run/throttle";
 /// Directory above all pins, on the BPF file system.
 pub const PIN_ROOT: &str = "/sys/fs/bpf/throttle";
 
+/// Directory above the saved changes of all instances.
+pub const STATE_DIR: &str = "/var/lib/throttle";
+
 /// Directory below `root` of an instance's pins whose layout is of this version.
 pub(crate) fn pin_directory(root: &Path, version: u32, instance: &str) -> PathBuf {
     root.join(version.to_string()).join(pin_name(instance))

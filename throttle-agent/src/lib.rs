@@ -17,6 +17,7 @@ pub mod metrics;
 mod netlink;
 pub mod output;
 pub mod policy;
+pub mod saved;
 pub mod telemetry;
 pub mod top;
 pub mod trace;

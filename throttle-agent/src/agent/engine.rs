@@ -78,6 +78,10 @@ pub trait Engine: Send {
     /// that it does not name are lifted.
     fn apply(&mut self, policy: &Policy) -> Result<Applied>;
 
+    /// Number of the policy in force; it grows with every change, from the number before the last one
+    /// back to 1.
+    fn generation(&self) -> u32;
+
     /// Reads every counter that is not per host.
     fn counters(&self) -> Result<Counters>;
 
@@ -183,6 +187,10 @@ impl Engine for Kernel {
 
     fn apply(&mut self, policy: &Policy) -> Result<Applied> {
         self.datapath.apply(policy)
+    }
+
+    fn generation(&self) -> u32 {
+        self.datapath.generation()
     }
 
     fn counters(&self) -> Result<Counters> {

@@ -179,6 +179,10 @@ impl Engine for FakeEngine {
         Ok(Applied { limits_set, limits_deleted, groups_set, groups_deleted, links_set })
     }
 
+    fn generation(&self) -> u32 {
+        1
+    }
+
     fn counters(&self) -> Result<Counters> {
         let tally = Tally { packets: self.packets, bytes: self.packets * 100 };
         let tallies = [tally; Reason::COUNT];

@@ -1,10 +1,12 @@
 //! The long-running process: owns the datapath, answers the control socket, samples counters.
 
 mod advice;
+mod change;
 mod engine;
 mod exceeding;
 mod log;
 mod netns;
+mod notify;
 mod privileges;
 mod serve;
 mod shared;
@@ -13,6 +15,7 @@ mod work;
 
 pub(crate) use advice::link_warnings;
 pub use advice::{pace_warnings, status_warnings};
+pub use change::Changes;
 pub use engine::{Engine, Kernel, no_link, not_attached, policy_in_force};
 pub use log::KernelLog;
 pub use netns::{NetnsId, NetnsName};

@@ -8,11 +8,11 @@ use std::{
 
 use tokio::{
     net, runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Agent, Info, Kernel, RunOptions, exceeding, log, netns, privileges, start};
+use super::{Agent, Info, RunOptions, exceeding, log, netns, notify, privileges, start};
 use crate::{
     control,
     datapath::{InstanceLock, LinkStatus},
@@ -42,9 +42,11 @@ pub fn run(options: &RunOptions) -> Result<()> {
     // Before any thread is spawned: a thread enters for itself and its children only.
     options.netns.as_ref().map_or(Ok(()), netns::NetnsName::enter)?;
     let netns = netns::NetnsId::of_this_thread(options.netns.clone())?;
-    start::check_links(&options.links)?;
-    // Freed last: whoever has it next finds the socket and the pins as this process leaves them.
+    // Freed last: whoever has it next finds the socket, the pins and what is saved as this process leaves
+    // them.
     let _lock = InstanceLock::take(&options.datapath())?;
+    let mut store = start::store(options)?;
+    start::check_links(store.stated_links())?;
     let socket = options.instance.socket(&options.run_dir);
     let (listener, socket_file) = control::claim(&socket)?;
     // While a privileged port may still be had.
@@ -54,7 +56,8 @@ pub fn run(options: &RunOptions) -> Result<()> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .doing(Kind::Failed, || "starting the event loop")?;
-    let (mut datapath, new) = start::open(options)?;
+    let (mut engine, new) = start::open(options, &mut store)?;
+    let datapath = &mut engine.datapath;
     let logger = datapath.logger();
     let excess_events = datapath.excess_events();
     let info = Info {
@@ -64,12 +67,13 @@ pub fn run(options: &RunOptions) -> Result<()> {
         started: Instant::now(),
     };
     let (links, limits) = (datapath.links().len(), datapath.limits().len());
-    let engine = Box::new(Kernel { datapath, options: options.datapath() });
-    let desired = Desired::new(options.links.clone());
-    let agent = Arc::new(Agent::new(info, engine, socket_file).following(desired, netns));
+    let specs = store.specs();
+    let desired = Desired::new(specs.clone());
+    let agent = Agent::new(info, Box::new(engine), socket_file).with_store(store);
+    let agent = Arc::new(agent.following(desired, netns));
     // Before the event loop spawns threads: each keeps the capabilities that it begins with.
     privileges::keep_least()?;
-    announce(&agent.info, (links, &options.links), limits);
+    announce(&agent.info, (links, &specs), limits);
     tell(&agent, links - new.len(), new);
     runtime.block_on(async {
         let pump = logger.map(|logger| tokio::spawn(log::pump(logger)));
@@ -103,14 +107,41 @@ fn announce(info: &Info, (links, specs): (usize, &[LinkSpec]), limits: usize) {
     if links == 0 && specs.is_empty() {
         tracing::warn!("attached to nothing: no packet is limited until it runs with --iface");
     }
+    let (instance, socket) = (&info.instance, info.socket.display());
+    let counts = counts(links, limits);
+    eprintln!("ready: instance {instance}, {counts}, control socket {socket}");
+}
+
+fn counts(links: usize, limits: usize) -> String {
     let plural = |count: usize| if count == 1 { "" } else { "s" };
-    eprintln!(
-        "ready: instance {}, {links} link{}, {limits} limit{}, control socket {}",
-        info.instance,
-        plural(links),
-        plural(limits),
-        info.socket.display()
-    );
+    format!("{links} link{}, {limits} limit{}", plural(links), plural(limits))
+}
+
+/// Reads the configuration file again at every SIGHUP, and tells the service manager how that went.
+async fn reload_on(mut hangup: Signal, agent: Arc<Agent>) {
+    while hangup.recv().await.is_some() {
+        notify::reloading();
+        match agent.reload().await {
+            Ok((_, warnings)) => {
+                warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                tell_ready(&agent).await;
+            }
+            Err(error) => {
+                tracing::error!("the policy stays as it was: {error}");
+                error.details().iter().for_each(|line| tracing::error!("{line}"));
+                notify::ready(&format!("reload failed: {error}"));
+            }
+        }
+    }
+}
+
+/// Tells the service manager what is in force.
+async fn tell_ready(agent: &Arc<Agent>) {
+    let read = agent.with(|engine, _| Ok(counts(engine.links().len(), engine.limits().len())));
+    // It fails at the end of the agent only.
+    if let Ok(status) = read.await {
+        notify::ready(&status);
+    }
 }
 
 /// Answers and samples until the agent is asked to stop.
@@ -120,6 +151,8 @@ async fn serve(agent: &Arc<Agent>, listener: UnixListener) -> Result<()> {
     let watching = || "watching for signals";
     let mut terminate = signal(SignalKind::terminate()).doing(Kind::Failed, watching)?;
     let mut interrupt = signal(SignalKind::interrupt()).doing(Kind::Failed, watching)?;
+    let hangup = signal(SignalKind::hangup()).doing(Kind::Failed, watching)?;
+    tokio::spawn(reload_on(hangup, Arc::clone(agent)));
     let stopper = Arc::clone(agent);
     tokio::spawn(async move {
         tokio::select! {
@@ -131,7 +164,9 @@ async fn serve(agent: &Arc<Agent>, listener: UnixListener) -> Result<()> {
     tokio::spawn(links::watch(Arc::clone(agent)));
     tokio::spawn(repeat(Arc::clone(agent), telemetry::PERIOD, "sampling counters", sample));
     tokio::spawn(repeat(Arc::clone(agent), EXPIRY_PERIOD, "forgetting idle hosts", expire));
+    tell_ready(agent).await;
     control::serve(listener, agent).await;
+    notify::stopping();
     Ok(())
 }
 
@@ -171,7 +206,7 @@ async fn expire(agent: Arc<Agent>) -> Result<()> {
 
 async fn finish(agent: &Arc<Agent>, detach: bool) -> Result<()> {
     if detach {
-        return match agent.detach_all().await {
+        return match agent.stop_enforcing().await {
             // `detach --all` has just done it.
             Err(error) if error.kind() == Kind::NotRunning => Ok(()),
             done => done,

@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -10,11 +10,13 @@ use tokio::{sync::watch, task};
 
 use super::{Engine, NetnsId, Work};
 use crate::{
+    config::AgentKeys,
     control::SocketFile,
     error::{Error, Kind, Result, ResultExt},
     events::Events,
     instance::Instance,
     links::Desired,
+    saved::Store,
     telemetry::{StatsView, Telemetry, TopHosts},
 };
 
@@ -43,6 +45,12 @@ pub struct Agent {
     pub links: Desired,
     /// The network namespace that it works in.
     pub netns: NetnsId,
+    /// What it was started with.
+    pub settings: AgentKeys,
+    /// Locked before `state` where both are.
+    store: Mutex<Store>,
+    /// One file is read after the other.
+    pub(super) reloading: tokio::sync::Mutex<()>,
     state: Mutex<Option<State>>,
     samples: watch::Sender<Arc<StatsView>>,
     top_hosts: watch::Sender<Arc<TopHosts>>,
@@ -68,6 +76,9 @@ impl Agent {
             work: Work::default(),
             links: Desired::default(),
             netns: NetnsId::default(),
+            settings: AgentKeys::default(),
+            store: Mutex::default(),
+            reloading: tokio::sync::Mutex::default(),
             state: Mutex::new(Some(state)),
             samples: watch::Sender::default(),
             top_hosts: watch::Sender::default(),
@@ -81,6 +92,19 @@ impl Agent {
         Self { links, netns, ..self }
     }
 
+    /// The same, with the policy that it desires; without, changes are forgotten with the process.
+    #[must_use]
+    pub fn with_store(mut self, store: Store) -> Self {
+        self.settings = store.origin().settings;
+        self.store = Mutex::new(store);
+        self
+    }
+
+    /// The desired policy; who changes it holds it.
+    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs `work` on the engine, off the event loop; callers take turns.
     ///
     /// # Errors
@@ -90,12 +114,17 @@ impl Agent {
         work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let agent = Arc::clone(self);
-        blocking(move || {
-            let mut state = agent.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let state = state.as_mut().ok_or_else(stopping)?;
-            work(&mut *state.engine, &mut state.telemetry)
-        })
-        .await
+        blocking(move || agent.locked(work)).await
+    }
+
+    /// Runs `work` on the engine, on this thread.
+    pub(super) fn locked<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T>,
+    ) -> Result<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = state.as_mut().ok_or_else(stopping)?;
+        work(&mut *state.engine, &mut state.telemetry)
     }
 
     /// Takes one sample and passes it to everyone who listens.
@@ -141,19 +170,35 @@ impl Agent {
         self.stop.subscribe()
     }
 
-    /// Removes everything of the instance, the socket included, and asks the process to end.
+    /// Removes everything of the instance, the socket and what is saved included, and asks the process to
+    /// end.
     ///
     /// # Errors
     /// Removal failed; the process ends nevertheless, since its datapath is gone.
     pub async fn detach_all(self: &Arc<Self>) -> Result<()> {
+        self.remove(true).await
+    }
+
+    /// Stops enforcing and asks the process to end; changes that are saved stay.
+    ///
+    /// # Errors
+    /// As with [`detach_all`](Self::detach_all).
+    pub async fn stop_enforcing(self: &Arc<Self>) -> Result<()> {
+        self.remove(false).await
+    }
+
+    async fn remove(self: &Arc<Self>, forget: bool) -> Result<()> {
         let agent = Arc::clone(self);
         let removed = blocking(move || {
+            let mut store = agent.store();
             let state = agent.take().ok_or_else(stopping)?;
-            state.engine.remove()
+            let removed = state.engine.remove();
+            let forgotten = if forget { store.remove() } else { Ok(()) };
+            removed.and(forgotten)
         })
         .await;
         self.stop();
-        removed.map(drop)
+        removed
     }
 
     /// Lets go of the engine and removes the socket; what is enforced stays in force.

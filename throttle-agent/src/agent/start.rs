@@ -2,14 +2,16 @@
 
 use std::{collections::HashSet, path::PathBuf};
 
-use super::{KernelLog, NetnsName};
+use super::{Kernel, KernelLog, NetnsName, change};
 use crate::{
+    config::{AgentKeys, Config},
     datapath::{Datapath, HookChoice, LinkStatus, Options, is_readable},
     error::{Error, Result},
     instance::Instance,
     links::{LinkSpec, spec_for},
     metrics::MetricsAddress,
     netlink,
+    saved::{Origin, Store},
     telemetry::{hook_name, side_name},
 };
 
@@ -22,8 +24,14 @@ pub struct RunOptions {
     pub run_dir: PathBuf,
     /// Directory above all pins.
     pub pin_root: PathBuf,
-    /// Interfaces to attach to.
+    /// Interfaces to attach to, beside those of the file.
     pub links: Vec<LinkSpec>,
+    /// The configuration file, and where it is.
+    pub config: Option<(PathBuf, Config)>,
+    /// Directory above the saved changes of all instances; `None` saves nothing.
+    pub state_dir: Option<PathBuf>,
+    /// What file and command line say about the agent itself.
+    pub settings: AgentKeys,
     /// Network namespace to enter first.
     pub netns: Option<NetnsName>,
     /// How to attach.
@@ -64,6 +72,18 @@ impl RunOptions {
     }
 }
 
+/// What is saved of the instance, and the file.
+pub(super) fn store(options: &RunOptions) -> Result<Store> {
+    let (path, config) = options.config.as_ref().map(|(path, config)| (path, config)).unzip();
+    let origin = Origin {
+        config: path.cloned(),
+        typed_links: options.links.clone(),
+        settings: options.settings,
+    };
+    let directory = options.state_dir.as_ref().map(|root| root.join(options.instance.name()));
+    Store::open(origin, config, directory.as_deref())
+}
+
 /// Checks every name before anything is attached; says which interfaces are waited for.
 pub(super) fn check_links(links: &[LinkSpec]) -> Result<()> {
     let mut seen = HashSet::new();
@@ -86,16 +106,20 @@ pub(super) fn check_links(links: &[LinkSpec]) -> Result<()> {
     Ok(())
 }
 
-/// Opens the datapath and attaches all links, or leaves everything as it was; returns the links that are
-/// new as well.
-pub(super) fn open(options: &RunOptions) -> Result<(Datapath, Vec<LinkStatus>)> {
-    let mut datapath = Datapath::open(&options.datapath())?;
+/// Opens the datapath, attaches all links and puts the desired policy in force, or leaves everything as it
+/// was; returns the links that are new as well.
+pub(super) fn open(options: &RunOptions, store: &mut Store) -> Result<(Kernel, Vec<LinkStatus>)> {
+    let datapath = Datapath::open(&options.datapath())?;
     let before = attached(&datapath)?;
-    let error = match attach_all(&mut datapath, &options.links, &before) {
-        Ok(new) => return Ok((datapath, new)),
+    let mut kernel = Kernel { datapath, options: options.datapath() };
+    let config = options.config.as_ref().map(|(_, config)| config);
+    let begun = attach_all(&mut kernel.datapath, &store.specs(), &before)
+        .and_then(|new| change::begin(store, config, &mut kernel).map(|()| new));
+    let error = match begun {
+        Ok(new) => return Ok((kernel, new)),
         Err(error) => error,
     };
-    if let Err(second) = undo(datapath, &before, options) {
+    if let Err(second) = undo(kernel.datapath, &before, options) {
         tracing::warn!("undoing a failed start: {second}");
     }
     Err(error)

@@ -6,6 +6,7 @@ mod group;
 mod host;
 mod limit;
 mod link;
+mod policy;
 mod rates;
 mod run;
 mod top;
@@ -22,12 +23,16 @@ pub use group::{GroupCommand, GroupSetArgs};
 pub use host::HostCommand;
 pub use limit::{LimitCommand, LimitName, LimitSetArgs};
 pub use link::{LinkCommand, LinkSetArgs};
+pub use policy::{ApplyArgs, CheckArgs, ImportArgs};
 pub use rates::RateArgs;
 pub use run::RunArgs;
 pub use top::TopArgs;
 pub use usage::{Parsed, color_typed, json_typed, parse};
 
-use crate::{agent::NetnsName, instance::Instance};
+use crate::{
+    agent::NetnsName,
+    instance::{Instance, STATE_DIR},
+};
 
 /// Limits traffic per IP address in the kernel.
 #[derive(Debug, Parser)]
@@ -98,6 +103,26 @@ Examples:
   throttle-agent status
   throttle-agent status --instance blue --json | jq .links")]
     Status,
+    /// Check a configuration file
+    Check(CheckArgs),
+    /// Put the policy of a configuration file in force, in place of the one there is
+    Apply(ApplyArgs),
+    /// Put limits of subscribers in force, beside those there are
+    Import(ImportArgs),
+    /// Print what is in force as a file that `apply` accepts
+    #[command(after_help = "\
+Examples:
+  throttle-agent export > policy.toml
+  throttle-agent export --instance blue")]
+    Export,
+    /// Make the agent read its configuration file again, and wait until it is in force
+    #[command(after_help = "\
+Examples:
+  throttle-agent reload
+
+SIGHUP does the same. A file with mistakes leaves the policy as it is. Where the file has not changed,
+changes made at run time stay.")]
+    Reload,
     /// Stop enforcing on one interface, or remove everything of the instance
     Detach(DetachArgs),
     /// Print what makes a shell complete commands and options
@@ -145,6 +170,9 @@ pub struct DetachArgs {
     /// Network namespace of the instance, for when no agent runs
     #[arg(long, value_name = "NAME|PATH")]
     pub netns: Option<NetnsName>,
+    /// Where its changes are saved, for when no agent runs
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    pub state_dir: PathBuf,
 }
 
 #[cfg(test)]

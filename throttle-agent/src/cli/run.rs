@@ -1,13 +1,17 @@
 //! `run`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::{
     agent::{KernelLog, NetnsName},
+    config::{AgentKeys, MOST_ENTRIES},
     datapath::HookChoice,
+    instance::STATE_DIR,
     links::LinkSpec,
     metrics::{self, MetricsAddress},
-    policy::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES},
+    policy::IPV6_HOST_PREFIXES,
 };
 
 /// How to run the agent.
@@ -20,8 +24,11 @@ Examples:
   throttle-agent run --netns blue --iface eth0 --iface eth1
   throttle-agent run --iface eth1 --ipv6-host-prefix 56
   throttle-agent run --iface eth1 --metrics 9190        on the loopback address of the namespace
+  throttle-agent run --config /etc/throttle/throttle.toml
 
-What is enforced outlives the agent. Started again, it takes over what it finds.")]
+What is enforced outlives the agent. Started again, it takes over what it finds, and puts in force what
+the file says and what was changed since. SIGHUP makes it read the file again. Options override the
+file's [agent] table.")]
 pub struct RunArgs {
     /// Attach to this interface; hosts are beyond the wire (far) or behind this machine (near)
     ///
@@ -30,6 +37,15 @@ pub struct RunArgs {
     /// followed. One that is named without a glob has to be there at the start.
     #[arg(long, value_name = "IF[:near|:far]")]
     pub iface: Vec<LinkSpec>,
+    /// Take links, groups and limits from this file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Save changes made at run time below this directory
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    pub state_dir: PathBuf,
+    /// Save nothing, and ignore what is saved
+    #[arg(long, conflicts_with = "state_dir")]
+    pub ephemeral: bool,
     /// Enter this network namespace first
     ///
     /// A name is one that `ip netns list` shows; what has a slash is a path, such as /proc/PID/ns/net.
@@ -37,27 +53,27 @@ pub struct RunArgs {
     /// again, start the agent again.
     #[arg(long, value_name = "NAME|PATH")]
     pub netns: Option<NetnsName>,
-    /// Room for at least so many hosts
-    #[arg(long, value_name = "N", default_value_t = RunArgs::MAX_HOSTS,
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(RunArgs::MOST)))]
-    pub max_hosts: u32,
-    /// Room for so many limits
-    #[arg(long, value_name = "N", default_value_t = RunArgs::MAX_LIMITS,
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(RunArgs::MOST)))]
-    pub max_limits: u32,
-    /// Length of the IPv6 prefix that counts as one host
-    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_IPV6_HOST_PREFIX,
+    /// Room for at least so many hosts [default: 65536]
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ENTRIES)))]
+    pub max_hosts: Option<u32>,
+    /// Room for so many limits [default: 16384]
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ENTRIES)))]
+    pub max_limits: Option<u32>,
+    /// Length of the IPv6 prefix that counts as one host [default: 64]
+    #[arg(long, value_name = "BITS",
           value_parser = clap::value_parser!(u8)
               .range(i64::from(*IPV6_HOST_PREFIXES.start())..=i64::from(*IPV6_HOST_PREFIXES.end())))]
-    pub ipv6_host_prefix: u8,
-    /// How to attach
-    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
-    pub hook: HookChoice,
+    pub ipv6_host_prefix: Option<u8>,
+    /// How to attach [default: auto]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub hook: Option<HookChoice>,
     /// Serve metrics and a web page, to everyone who can reach this address: there is no authentication
     #[arg(long, value_name = "ADDR:PORT|PORT")]
     pub metrics: Option<MetricsAddress>,
     /// Hosts that have metrics of their own
-    #[arg(long, value_name = "N", default_value_t = metrics::TOP_HOSTS, requires = "metrics",
+    #[arg(long, value_name = "N", default_value_t = metrics::TOP_HOSTS,
           value_parser = clap::value_parser!(u32).range(0..=i64::from(metrics::MOST_TOP_HOSTS)))]
     pub metrics_hosts: u32,
     /// Log messages of the eBPF program up to this level
@@ -73,6 +89,16 @@ impl RunArgs {
     pub const MAX_HOSTS: u32 = 65_536;
     /// Limits that the table has room for unless told otherwise.
     pub const MAX_LIMITS: u32 = 16_384;
-    /// The largest table.
-    const MOST: u32 = 1 << 24;
+
+    /// What they say about the agent itself.
+    #[must_use]
+    pub fn settings(&self) -> AgentKeys {
+        AgentKeys {
+            metrics: self.metrics,
+            ipv6_host_prefix: self.ipv6_host_prefix,
+            max_hosts: self.max_hosts,
+            max_limits: self.max_limits,
+            hook: self.hook,
+        }
+    }
 }

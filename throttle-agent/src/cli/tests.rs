@@ -5,6 +5,7 @@ use throttle_common::abi::Side;
 
 use super::*;
 use crate::{
+    config::AgentKeys,
     error::{Error, Kind},
     policy::{Action, Checked, Limit, Match, ParentAction, Scope},
 };
@@ -245,7 +246,8 @@ fn mistakes_in_other_commands_name_the_accepted_form() {
         ("stats --watch 0", "--watch"),
         ("detach", "required arguments were not provided: <--iface <IF>|--all>"),
         ("detach --all --iface eth1", "cannot be used with"),
-        ("run --config x", "unexpected argument '--config'"),
+        ("run --ephemeral --state-dir x", "cannot be used with"),
+        ("check", "required arguments were not provided: <FILE>"),
     ] {
         let message = mistake(line);
         assert!(message.contains(expected), "{line}: {message}");
@@ -266,8 +268,7 @@ fn interfaces_repeat_and_carry_their_side() {
     };
     let sides: Vec<_> = args.iface.iter().map(|link| (link.pattern.as_str(), link.side)).collect();
     assert_eq!(sides, [("eth1", Side::Far), ("wan0", Side::Near)]);
-    assert_eq!((args.max_hosts, args.max_limits), (65_536, 16_384));
-    assert_eq!(args.ipv6_host_prefix, 64);
+    assert_eq!(args.settings(), AgentKeys::default());
 }
 
 #[test]

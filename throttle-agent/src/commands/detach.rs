@@ -13,6 +13,7 @@ use crate::{
     error::{Kind, Result},
     instance::{PIN_ROOT, RUN_DIR},
     policy::DEFAULT_IPV6_HOST_PREFIX,
+    saved,
 };
 
 pub(super) fn run(context: &Context, global: &Global, args: DetachArgs) -> Result<()> {
@@ -55,7 +56,11 @@ fn without_agent(global: &Global, args: &DetachArgs) -> Result<Detached> {
     let _socket = control::claim(&global.instance.socket(Path::new(RUN_DIR)))?;
     match &args.iface {
         Some(interface) => detach_one(&options, interface),
-        None => Datapath::remove(&options).map(|_| Detached::default()),
+        None => {
+            Datapath::remove(&options)?;
+            saved::remove(&args.state_dir.join(global.instance.name()))?;
+            Ok(Detached::default())
+        }
     }
 }
 

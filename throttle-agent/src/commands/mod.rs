@@ -8,6 +8,7 @@ mod host;
 mod limit;
 mod link;
 mod man;
+mod policy;
 mod run;
 mod stats;
 mod status;
@@ -54,6 +55,11 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Detach(args) => detach::run(&context, &global, args),
         Command::Completions(args) => completions::run(args.shell),
         Command::Man { directory } => man::run(&directory),
+        Command::Check(args) => policy::check(&context, &args),
+        Command::Apply(args) => policy::apply(&context, &args),
+        Command::Import(args) => policy::import(&context, &args),
+        Command::Export => wait(policy::export(&context)),
+        Command::Reload => wait(policy::reload(&context)),
         Command::Limit(LimitCommand::Set(args)) => wait(limit::set(&context, &args)),
         Command::Limit(LimitCommand::Del(name)) => wait(limit::delete(&context, &name)),
         Command::Limit(LimitCommand::Show(name)) => wait(limit::show(&context, &name)),

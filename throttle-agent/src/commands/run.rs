@@ -1,30 +1,47 @@
 //! `run`.
 
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 
 use crate::{
     agent::{self, RunOptions},
     cli::{Global, RunArgs},
-    error::Result,
+    config::Config,
+    error::{Error, Result},
     instance::{PIN_ROOT, RUN_DIR},
 };
 
 pub(super) fn run(global: &Global, args: RunArgs) -> Result<()> {
+    let typed = args.settings();
+    let config = args.config.map(read).transpose()?;
+    let of_file = config.as_ref().map(|(_, config)| config.agent).unwrap_or_default();
+    let settings = typed.or(of_file);
     agent::run(&RunOptions {
         instance: global.instance.clone(),
         run_dir: PathBuf::from(RUN_DIR),
         pin_root: PathBuf::from(PIN_ROOT),
         links: args.iface,
+        config,
+        state_dir: (!args.ephemeral).then_some(args.state_dir),
+        settings,
         netns: args.netns,
-        hook: args.hook,
-        max_hosts: args.max_hosts,
-        max_limits: args.max_limits,
-        ipv6_host_prefix: args.ipv6_host_prefix,
-        metrics: args.metrics,
+        hook: settings.hook.unwrap_or_default(),
+        max_hosts: settings.max_hosts.unwrap_or(RunArgs::MAX_HOSTS),
+        max_limits: settings.max_limits.unwrap_or(RunArgs::MAX_LIMITS),
+        ipv6_host_prefix: settings.ipv6_host_prefix(),
+        metrics: settings.metrics,
         metrics_hosts: args.metrics_hosts,
         kernel_log: args.kernel_log,
         detach_on_exit: args.detach_on_exit,
         verbose: global.verbose,
         color: global.color,
     })
+}
+
+/// The file, and its path wherever the process goes.
+fn read(file: PathBuf) -> Result<(PathBuf, Config)> {
+    let config = Config::read(&file)?;
+    let path = path::absolute(&file)
+        .map_err(|error| Error::of_io(error, format_args!("finding {}", file.display())))?;
+    config.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    Ok((path, config))
 }

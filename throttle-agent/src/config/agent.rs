@@ -1,6 +1,7 @@
 //! `[agent]`: what an agent is started with.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::section::Section;
 use crate::{
@@ -16,10 +17,11 @@ pub(super) const KEYS: [&str; 5] =
     ["metrics", "ipv6_host_prefix", "max_hosts", "max_limits", "hook"];
 
 /// What a file, or the command line, says about the agent itself; `None` leaves it at the default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AgentKeys {
     /// Where metrics are served.
+    #[schema(value_type = Option<String>)]
     pub metrics: Option<MetricsAddress>,
     /// Length of the IPv6 prefix that counts as one host, in bits.
     pub ipv6_host_prefix: Option<u8>,
@@ -28,6 +30,7 @@ pub struct AgentKeys {
     /// Capacity of the limit table, in limits.
     pub max_limits: Option<u32>,
     /// How to attach.
+    #[schema(value_type = Option<String>)]
     pub hook: Option<HookChoice>,
 }
 

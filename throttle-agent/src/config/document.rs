@@ -103,10 +103,7 @@ impl Reader<'_> {
     fn no_table(&mut self, name: &str, header: &str, offset: usize, found: &DeValue<'_>) {
         let (place, found) = (
             self.source.place(offset),
-            match found {
-                DeValue::Table(_) => "one table".to_owned(),
-                other => kind(other),
-            },
+            if found.is_table() { "one table".to_owned() } else { kind(found) },
         );
         self.problems.add(place, format_args!("{name}: {found} where {header} is accepted"));
     }

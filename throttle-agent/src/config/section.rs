@@ -93,15 +93,12 @@ impl<'a, 'i> Section<'a, 'i> {
     /// A text.
     pub(super) fn text(&mut self, key: &str, accepted: &str) -> Option<&'a str> {
         let table: &'a DeTable<'i> = self.table;
-        let value = table.get(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(text),
-            other => {
-                let found = kind(other);
-                self.refuse(key, format_args!("{found} is no text: write {key} = {accepted}"));
-                None
-            }
+        let value = table.get(key)?.get_ref();
+        if value.as_str().is_none() {
+            let found = kind(value);
+            self.refuse(key, format_args!("{found} is no text: write {key} = {accepted}"));
         }
+        value.as_str()
     }
 
     /// A text that means something.
@@ -120,11 +117,10 @@ impl<'a, 'i> Section<'a, 'i> {
         key: &str,
         accepted: &str,
     ) -> Option<T> {
-        let digits = match self.table.get(key)?.get_ref() {
-            DeValue::Integer(integer) => integer.to_string(),
-            _ => return self.parsed(key, accepted),
-        };
-        self.parse(key, &digits)
+        match self.table.get(key)?.get_ref().as_integer() {
+            Some(integer) => self.parse(key, &integer.to_string()),
+            None => self.parsed(key, accepted),
+        }
     }
 
     /// A whole number within bounds.
@@ -134,10 +130,7 @@ impl<'a, 'i> Section<'a, 'i> {
         range: std::ops::RangeInclusive<u64>,
     ) -> Option<u64> {
         let value = self.table.get(key)?.get_ref();
-        let number = match value {
-            DeValue::Integer(integer) => integer.to_string().parse().ok(),
-            _ => None,
-        };
+        let number = value.as_integer().and_then(|integer| integer.to_string().parse().ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());

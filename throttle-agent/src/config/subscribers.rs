@@ -140,10 +140,8 @@ impl Row<'_> {
 }
 
 fn csv_words(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} values where the header has {expected_len} columns")
-        }
-        _ => error.to_string(),
+    if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind() {
+        return format!("{len} values where the header has {expected_len} columns");
     }
+    error.to_string()
 }

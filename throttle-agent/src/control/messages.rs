@@ -8,9 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     agent::NetnsId,
+    config::AgentKeys,
     datapath::{Applied, Change, LinkReport, Position},
     links::{LinkState, Surroundings},
-    policy::{GroupName, GroupView, LimitView, LinkLimitView, Match},
+    policy::{GroupName, GroupView, LimitView, LinkLimitView, Match, PolicyPlan},
     telemetry::{HostsView, hook_name, side_name},
 };
 
@@ -124,6 +125,27 @@ pub struct LimitQuery {
     pub matches: Option<Match>,
 }
 
+/// Answer to a policy: what it did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum PolicyAnswer {
+    /// It is in force.
+    Applied(PolicyApplied),
+    /// It was a dry run.
+    Plan(PolicyPlan),
+}
+
+/// How a policy is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyQuery {
+    /// Tell what would change, and change nothing.
+    pub dry_run: bool,
+    /// Interfaces may be globs, and those that are not attached earn a warning.
+    pub globs: bool,
+}
+
 /// What to detach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(
@@ -164,6 +186,9 @@ pub struct StatusView {
     pub netns: NetnsView,
     /// The interfaces it is attached to.
     pub links: Vec<LinkSummary>,
+    /// What it was started with; `null` is the default.
+    #[serde(default)]
+    pub settings: AgentKeys,
     /// Number of limits.
     pub limits: usize,
     /// The host table.

@@ -16,6 +16,9 @@
 //! | `PUT /v1/links/INTERFACE` with a [`LinkRequest`](crate::policy::LinkRequest) | [`LinkSet`] |
 //! | `GET /v1/policy` | a [`PolicyRequest`](crate::policy::PolicyRequest) that asks for what is in force |
 //! | `PUT /v1/policy` with a [`PolicyRequest`](crate::policy::PolicyRequest) | [`PolicyApplied`] |
+//! | `PUT /v1/policy?dry_run=true&globs=true` | a [`PolicyPlan`](crate::policy::PolicyPlan); links may be globs |
+//! | `PATCH /v1/policy` with a [`PolicyRequest`](crate::policy::PolicyRequest) to add | [`PolicyApplied`] |
+//! | `POST /v1/reload` | [`PolicyApplied`], once the configuration file is in force |
 //! | `GET /v1/hosts?top=N&sort=down` | a list of [`HostView`](crate::telemetry::HostView) |
 //! | `GET /v1/hosts/IP` | [`HostExplained`](crate::telemetry::HostExplained) |
 //! | `GET /v1/stats` | [`StatsView`](crate::telemetry::StatsView) |
@@ -59,8 +62,8 @@ mod told;
 pub use client::Client;
 pub use messages::{
     ChangeName, DetachRequest, Detached, GroupDeleted, GroupSet, LimitDeleted, LimitQuery,
-    LimitSet, LinkSet, LinkSummary, NetnsView, PolicyApplied, PositionView, StatusView,
-    StreamQuery,
+    LimitSet, LinkSet, LinkSummary, NetnsView, PolicyAnswer, PolicyApplied, PolicyQuery,
+    PositionView, StatusView, StreamQuery,
 };
 pub(crate) use routes::look_ups;
 pub use server::serve;

@@ -199,6 +199,12 @@ impl Datapath {
         }
     }
 
+    /// Number of the policy in force.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.config.policy().generation
+    }
+
     /// Bank of the policy in force.
     pub(super) fn bank(&self) -> u32 {
         self.config.policy().bank

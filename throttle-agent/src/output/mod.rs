@@ -3,6 +3,8 @@
 mod clock;
 pub(crate) mod format;
 mod host;
+mod plan;
+mod progress;
 mod table;
 mod told;
 mod views;
@@ -20,8 +22,10 @@ use crate::{
     cli::Global,
     control::Told,
     error::{Error, Result},
+    policy::PolicyPlan,
 };
 
+pub use progress::Progress;
 pub use table::Table;
 
 const BOLD: &str = "\x1b[1m";
@@ -102,6 +106,29 @@ impl Output {
         }
         say(words);
         Ok(())
+    }
+
+    /// Shows data that has a form of its own in text.
+    ///
+    /// # Errors
+    ///
+    /// Stdout cannot be written to.
+    pub fn text(self, data: &impl Serialize, text: &str) -> Result<()> {
+        if self.json { print(&json(data)?) } else { print(text) }
+    }
+
+    /// Shows what putting a policy in force would change.
+    ///
+    /// # Errors
+    ///
+    /// Stdout cannot be written to.
+    pub fn plan(self, plan: &PolicyPlan) -> Result<()> {
+        if !self.json && plan.is_empty() {
+            say("nothing would change");
+            return Ok(());
+        }
+        let colored = wants_color(self.color, &io::stdout());
+        self.text(plan, &plan::lines(plan, colored))
     }
 
     /// Warns, whatever the format.

@@ -5,6 +5,7 @@ mod burst;
 mod dscp;
 mod group;
 mod limit;
+mod plan;
 mod prefix;
 mod range;
 mod rates;
@@ -21,6 +22,7 @@ pub use burst::{Burst, BurstError, stalls};
 pub use dscp::{Dscp, DscpError};
 pub use group::{Group, GroupName, GroupNameError};
 pub use limit::{Limit, LimitKey, LinkLimit, Match, Scope};
+pub use plan::{Planned, PolicyPlan};
 pub use prefix::{DEFAULT_IPV6_HOST_PREFIX, IPV6_HOST_PREFIXES, TypedPrefix, host_name, is_host};
 pub use rates::{ByteRate, PacketRate, Rates};
 #[cfg(test)]
@@ -42,4 +44,22 @@ pub struct Policy {
     pub groups: Vec<Group>,
     /// The limits of links, by interface; a link that is missing is not limited.
     pub links: BTreeMap<String, LinkLimit>,
+}
+
+impl Policy {
+    /// This policy with the entries of `other` beside its own, or in their place.
+    #[must_use]
+    pub fn with(&self, other: Self) -> Self {
+        let limits = self.limits.iter().chain(&other.limits);
+        let limits: BTreeMap<_, _> = limits.map(|limit| (limit.key(), limit)).collect();
+        let groups = self.groups.iter().chain(&other.groups);
+        let groups: BTreeMap<_, _> = groups.map(|group| (&group.name, group)).collect();
+        let mut links = self.links.clone();
+        links.extend(other.links.clone());
+        Self {
+            limits: limits.into_values().cloned().collect(),
+            groups: groups.into_values().cloned().collect(),
+            links,
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::Answer;
 use crate::{
     agent::Agent,
     control::{DetachRequest, Detached, refusal::Refusal, request::Body},
+    events::Cause,
     links,
 };
 
@@ -24,7 +25,12 @@ use crate::{
 )]
 pub(super) async fn detach(State(agent): State<Arc<Agent>>, body: Body) -> Answer<Detached> {
     let detached = match body.read()? {
-        DetachRequest::Interface(interface) => vec![links::detach(&agent, interface).await?],
+        DetachRequest::Interface(interface) => {
+            let detached = links::detach(&agent, interface).await?;
+            let name = detached.clone();
+            agent.change(Cause::Command, move |changes| changes.forget_link(&name)).await?;
+            vec![detached]
+        }
         DetachRequest::All {} => {
             let links = agent.with(|engine, _| Ok(engine.links())).await?;
             agent.detach_all().await?;

@@ -6,13 +6,14 @@ use axum::{Json, extract::State};
 
 use super::Answer;
 use crate::{
-    agent::Agent,
+    agent::{Agent, Changes},
     control::{
         GroupDeleted, GroupSet,
         refusal::Refusal,
         request::{Body, Name},
     },
     error::Error,
+    events::Cause,
     policy::{GroupName, GroupRequest, GroupView},
 };
 
@@ -66,10 +67,11 @@ pub(super) async fn set(
     body: Body,
 ) -> Answer<GroupSet> {
     let checked = body.read::<GroupRequest>()?.check(parse(&name)?)?;
-    let group = GroupView::from(&checked.value);
-    let change = agent.with(move |engine, _| engine.set_group(&checked.value)).await?;
+    let (group, warnings) = (GroupView::from(&checked.value), checked.warnings.clone());
+    let work = move |changes: &mut Changes<'_>| changes.set_group(&checked.value);
+    let change = agent.change(Cause::Command, work).await?;
     tracing::info!(group = %group.name, ?change, "group set");
-    Ok(Json(GroupSet { group, change: change.into(), warnings: checked.warnings }))
+    Ok(Json(GroupSet { group, change: change.into(), warnings }))
 }
 
 /// Deletes a group that no limit names.
@@ -91,11 +93,9 @@ pub(super) async fn delete(
     let deleted = parse(&name)?;
     let name = deleted.clone();
     agent
-        .with(
-            move |engine, _| {
-                if engine.delete_group(&name)? { Ok(()) } else { Err(name.unknown()) }
-            },
-        )
+        .change(Cause::Command, move |changes| {
+            if changes.delete_group(&name)? { Ok(()) } else { Err(name.unknown()) }
+        })
         .await?;
     tracing::info!(group = %deleted, "group deleted");
     Ok(Json(GroupDeleted { deleted }))

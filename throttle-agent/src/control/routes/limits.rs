@@ -13,6 +13,7 @@ use crate::{
         request::{Asked, Body, Name},
     },
     error::{Error, Result},
+    events::Cause,
     policy::{LimitKey, LimitRequest, LimitView, Match, TypedPrefix},
 };
 
@@ -85,12 +86,14 @@ pub(super) async fn set(
         ))));
     }
     let answer = agent
-        .with(move |engine, _| {
-            let checked = request.check(named.prefix.resolve(engine.ipv6_host_prefix())?)?;
-            let change = engine.set_limit(&checked.value)?;
+        .change(Cause::Command, move |changes| {
+            let bits = changes.read(|engine| Ok(engine.ipv6_host_prefix()))?;
+            let checked = request.check(named.prefix.resolve(bits)?)?;
+            let change = changes.set_limit(&checked.value)?;
             let mut warnings = checked.warnings;
             let limits = std::slice::from_ref(&checked.value);
-            warnings.extend(pace_warnings(limits, &engine.links()));
+            let links = changes.read(|engine| Ok(engine.links()))?;
+            warnings.extend(pace_warnings(limits, &links));
             let limit = LimitView::from(&checked.value);
             Ok(LimitSet { limit, change: change.into(), warnings })
         })
@@ -117,9 +120,9 @@ pub(super) async fn delete(
 ) -> Answer<LimitDeleted> {
     let named = Named::new(&prefix, asked)?;
     let key = agent
-        .with(move |engine, _| {
-            let key = named.key(engine)?;
-            if engine.delete_limit(&key)? { Ok(key) } else { Err(no_limit(key)) }
+        .change(Cause::Command, move |changes| {
+            let key = changes.read(|engine| named.key(engine))?;
+            if changes.delete_limit(&key)? { Ok(key) } else { Err(no_limit(key)) }
         })
         .await?;
     tracing::info!(limit = %key, "limit deleted");

@@ -14,7 +14,8 @@ use crate::{
     },
     datapath::LinkStatus,
     error::Result,
-    policy::{LinkLimit, LinkLimitView, LinkRequest},
+    events::Cause,
+    policy::{Checked, LinkLimit, LinkLimitView, LinkRequest},
     telemetry::{hook_name, side_name},
 };
 
@@ -70,17 +71,17 @@ pub(super) async fn set(
     Name(interface): Name,
     body: Body,
 ) -> Answer<LinkSet> {
-    let checked = body.read::<LinkRequest>()?.check()?;
+    let Checked { value: limit, warnings } = body.read::<LinkRequest>()?.check()?;
     let (link, change) = agent
-        .with(move |engine, _| {
+        .change(Cause::Command, move |changes| {
             // Names the links there are, if this is none.
-            find(engine, &interface)?;
-            let change = engine.set_link_limit(&interface, &checked.value)?;
-            Ok((find(engine, &interface)?, change))
+            changes.read(|engine| find(engine, &interface))?;
+            let change = changes.set_link_limit(&interface, &limit)?;
+            Ok((changes.read(|engine| find(engine, &interface))?, change))
         })
         .await?;
     tracing::info!(link = link.interface, ?change, "limit of a link set");
-    Ok(Json(LinkSet { link, change: change.into(), warnings: checked.warnings }))
+    Ok(Json(LinkSet { link, change: change.into(), warnings }))
 }
 
 fn find(engine: &dyn Engine, interface: &str) -> Result<LinkLimitView> {

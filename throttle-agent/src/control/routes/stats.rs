@@ -51,6 +51,7 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
         control_socket: info.socket.display().to_string(),
         netns: NetnsView::from(&agent.netns),
         links,
+        settings: agent.settings,
         limits,
         hosts,
         warnings,

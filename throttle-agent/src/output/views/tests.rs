@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    config::AgentKeys,
     control::{LinkSummary, NetnsView},
     policy::{GroupRequest, LimitRequest, RatesRequest},
     telemetry::HostsView,
@@ -56,6 +57,7 @@ fn status_says_of_each_link_whether_it_can_pace() {
     };
     for (is_ready, shown) in [(None, "-"), (Some(false), "no"), (Some(true), "yes")] {
         let status = StatusView {
+            settings: AgentKeys::default(),
             instance: "default".into(),
             version: String::new(),
             pid: 1,

@@ -150,6 +150,12 @@ impl RatesRequest {
         *self == Self::default()
     }
 
+    /// What it means; `None` when it is unsound.
+    #[must_use]
+    pub fn rates(&self) -> Option<Rates> {
+        self.check("rate").ok()
+    }
+
     fn has_byte_rate(&self) -> bool {
         self.bits_per_second.or(self.refill_time_ns).is_some()
     }

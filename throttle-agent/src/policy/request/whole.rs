@@ -99,6 +99,18 @@ impl PolicyRequest {
     /// [`Kind::Usage`](crate::error::Kind::Usage), naming the entry at fault, when one is unsound by
     /// itself, is given twice, or names a group that is missing.
     pub fn check(&self, ipv6_host_prefix: u8) -> Result<Checked<Policy>> {
+        self.check_beside(ipv6_host_prefix, &HashSet::new())
+    }
+
+    /// The same where limits may name groups that are there already.
+    ///
+    /// # Errors
+    /// As with [`check`](Self::check).
+    pub fn check_beside(
+        &self,
+        ipv6_host_prefix: u8,
+        known: &HashSet<&GroupName>,
+    ) -> Result<Checked<Policy>> {
         let mut policy = Policy::default();
         let mut warnings = Vec::new();
         let mut names = HashSet::new();
@@ -122,7 +134,12 @@ impl PolicyRequest {
             if !keys.insert(key) {
                 return Err(twice(format_args!("limit {key}")));
             }
-            if let Some(group) = entry.limit.group.as_ref().filter(|group| !names.contains(group)) {
+            if let Some(group) = entry
+                .limit
+                .group
+                .as_ref()
+                .filter(|group| !names.contains(group) && !known.contains(group))
+            {
                 return Err(Error::usage(format_args!(
                     "limit {key} names group {group}, which is not among the groups"
                 )));

@@ -117,6 +117,7 @@ fn explained(host: HostView) -> HostExplained {
 fn facts(sample: u64, at: Instant, hosts: Vec<HostView>) -> Facts {
     let tracked = HostsView { tracked: hosts.len() as u64, capacity: 65_536, overflowed: 0 };
     let status = StatusView {
+        settings: crate::config::AgentKeys::default(),
         instance: "default".into(),
         version: String::new(),
         pid: 1,
