@@ -7,7 +7,7 @@ use throttle_tests::agent::Outcome;
 use throttle_tests::forward::Forward;
 use throttle_tests::lab::Lab;
 use throttle_tests::netns::unique_name;
-use throttle_tests::{leftovers, require_root, require_tool};
+use throttle_tests::{leftovers, readme, require_root, require_tool};
 
 #[test]
 fn the_agent_keeps_what_its_document_promises() {
@@ -33,8 +33,7 @@ fn the_readmes_examples_of_the_api_work() {
     require_root!();
     let lab = Lab::new().unwrap();
     let scratch = Scratch::new();
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
+    let readme = readme::text().unwrap();
     let examples = readme.lines().map(str::trim).filter(|line| line.starts_with("curl "));
     let mut count = 0;
     // What is followed without end would have to be stopped.
