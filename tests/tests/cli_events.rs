@@ -58,6 +58,22 @@ fn reports_come_each_second_and_agree_with_the_counters() {
 }
 
 #[test]
+fn whoever_follows_hears_that_a_host_exceeds_its_limit() {
+    require_root!();
+    let lab = Lab::new().unwrap();
+    lab.limit(HOST, Family::V4, Direction::Up, LIMIT).unwrap();
+    let mut follow = Follow::start(&lab, "--json events --follow");
+    let _flood = Flood::new(&lab.router, HOST, End::Server, Family::V4).rate(4 * LIMIT).start();
+    let event: Value = serde_json::from_str(&follow.line_with("host_exceeding")).unwrap();
+    assert_eq!(event["host"], HOST.address(Family::V4).to_string());
+    assert_eq!((&event["direction"], &event["reason"]), (&"up".into(), &"host_bytes".into()));
+    // Whoever comes later is told, too.
+    let told = lab.agent.done("events").unwrap();
+    assert!(told.contains("host_exceeding"), "{told}");
+    follow.interrupt();
+}
+
+#[test]
 fn people_read_one_line_for_each_thing_and_colours_on_demand() {
     require_root!();
     let lab = Lab::new().unwrap();

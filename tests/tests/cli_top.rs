@@ -47,7 +47,7 @@ fn a_host_at_its_limit_is_seen_and_the_terminal_given_back() {
     terminal.key("Escape").unwrap();
     terminal.wait_for(&in_order(&host)).unwrap();
     terminal.key("Enter").unwrap();
-    println!("{}", terminal.wait_for("LAST SEEN").unwrap());
+    println!("{}", terminal.wait_for("Wait at all levels").unwrap());
     terminal.text("ql").unwrap();
     shell_is_back(&terminal);
 }

@@ -140,12 +140,16 @@ impl Output {
     }
 
     fn tables<T: Show + ?Sized>(self, data: &T) -> String {
-        let colored = wants_color(self.color, &io::stdout());
-        let words = data.words().iter().map(|words| wrapped(words)).collect::<String>();
-        let tables = data.tables().into_iter().map(|table| table.render(colored));
-        let parts = Some(words).filter(|words| !words.is_empty()).into_iter().chain(tables);
-        parts.collect::<Vec<_>>().join("\n")
+        text(data, wants_color(self.color, &io::stdout()))
     }
+}
+
+/// Data for people: words, then tables.
+pub(crate) fn text<T: Show + ?Sized>(data: &T, colored: bool) -> String {
+    let words = data.words().iter().map(|words| wrapped(words)).collect::<String>();
+    let tables = data.tables().into_iter().map(|table| table.render(colored));
+    let parts = Some(words).filter(|words| !words.is_empty()).into_iter().chain(tables);
+    parts.collect::<Vec<_>>().join("\n")
 }
 
 /// Prints an error once, as one line of JSON or in words, and gives its exit code.

@@ -4,7 +4,7 @@ use ratatui::text::Line;
 
 use super::Look;
 use crate::{
-    output::Show,
+    output,
     top::{State, keys::HELP},
 };
 
@@ -15,10 +15,8 @@ pub(super) fn host(state: &State, name: &str, look: Look) -> Vec<Line<'static>> 
         None => lines.push(Line::raw("asking the agent")),
         Some(Err(why)) => lines.push(Line::styled(why.clone(), look.bad())),
         Some(Ok(host)) => {
-            for table in host.tables() {
-                lines.extend(table.render(false).lines().map(|line| Line::raw(line.to_owned())));
-                lines.push(Line::raw(""));
-            }
+            let text = output::text(host, false);
+            lines.extend(text.lines().map(|line| Line::raw(line.to_owned())));
         }
     }
     lines

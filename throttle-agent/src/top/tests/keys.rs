@@ -83,7 +83,7 @@ fn enter_explains_a_host_and_goes_back() {
     answer.detail = Some(Ok(explained(host("10.0.0.8", 3_000_000, 0, 5))));
     shown.state.update(Update::Facts(Box::new(answer)));
     let text = shown.lines().join("\n");
-    assert!(text.contains("LAST SEEN") && text.contains("3.00mbit"), "{text}");
+    assert!(text.contains("Wait at all levels") && text.contains("3.00mbit"), "{text}");
     let mut answer = facts(10, shown.start, vec![host("10.0.0.7", 1, 1, 0)]);
     answer.detail = Some(Err("host 10.0.0.8 is not known".into()));
     shown.state.update(Update::Facts(Box::new(answer)));
