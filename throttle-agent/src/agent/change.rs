@@ -31,12 +31,9 @@ impl Agent {
         cause: Cause,
         work: impl FnOnce(&mut Changes<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let mut store = self.store().await;
         let agent = Arc::clone(self);
-        blocking(move || {
-            let mut store = agent.store();
-            work(&mut Changes { agent: &agent, store: &mut store, cause })
-        })
-        .await
+        blocking(move || work(&mut Changes { agent: &agent, store: &mut store, cause })).await
     }
 
     /// Reads the configuration file again, and puts what it says in force. Returns that, and what the

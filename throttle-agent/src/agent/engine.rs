@@ -1,17 +1,20 @@
 //! The datapath as the control socket and telemetry use it.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use throttle_common::abi::Side;
 
 use crate::{
     datapath::{
-        Applied, Change, Counters, Datapath, Explanation, HookKind, HostState, LinkReport,
-        LinkStatus, Options,
+        Applied, Change, Counters, Datapath, Explanation, HookKind, HostSource, HostState,
+        IdleHosts, LinkReport, LinkStatus, Options,
     },
     error::{Error, Kind, Result},
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
 };
+
+/// A search for idle hosts: a batch at a time, as they are found.
+pub type Search = Box<dyn Iterator<Item = IdleHosts> + Send>;
 
 /// What enforces limits: the kernel in earnest, a table in tests.
 ///
@@ -85,20 +88,30 @@ pub trait Engine: Send {
     /// Reads every counter that is not per host.
     fn counters(&self) -> Result<Counters>;
 
+    /// Reads the counters of links and the fill of the host table, and leaves out limits and groups.
+    fn link_counters(&self) -> Result<Counters>;
+
     /// Reads one host.
     fn host(&self, address: IpAddr) -> Result<Option<HostState>>;
 
     /// Which limit holds a host, or would, and what there is in its buckets.
     fn explain(&self, address: IpAddr) -> Result<Explanation>;
 
-    /// Reads all hosts.
-    fn hosts(&self) -> Result<Vec<HostState>>;
+    /// Reads the hosts in these ways of the host table; a way without a host is left out.
+    fn hosts_in(&self, ways: &[u32]) -> Result<Vec<HostState>>;
 
-    /// Reads the bytes that passed of every host, up and down, one host after the other.
-    fn host_bytes(&self, each: &mut dyn FnMut(IpAddr, [u64; 2])) -> Result<()>;
+    /// The host table for reading its counters beside the engine.
+    fn host_source(&self) -> Arc<dyn HostSource>;
 
-    /// Forgets hosts that traffic has made and that have been idle for `idle`; returns how many.
-    fn expire_hosts(&mut self, idle: Duration) -> Result<usize>;
+    /// Begins a search beside the engine for hosts that traffic has made and that have been idle for
+    /// `idle`, or for less if the table is filling up.
+    fn idle_hosts(&mut self, idle: Duration) -> Result<Search>;
+
+    /// Forgets those of the hosts found that are idle still; returns how many.
+    fn forget_hosts(&mut self, found: &IdleHosts) -> Result<usize>;
+
+    /// Does a part of what had to wait until no packet could see it; `true` when nothing is left.
+    fn tidy(&mut self) -> Result<bool>;
 
     /// Detaches every link and removes all pins: nothing is enforced any more.
     fn remove(self: Box<Self>) -> Result<bool>;
@@ -197,6 +210,10 @@ impl Engine for Kernel {
         self.datapath.counters()
     }
 
+    fn link_counters(&self) -> Result<Counters> {
+        self.datapath.link_counters()
+    }
+
     fn host(&self, address: IpAddr) -> Result<Option<HostState>> {
         self.datapath.host(address)
     }
@@ -205,17 +222,24 @@ impl Engine for Kernel {
         self.datapath.explain(address)
     }
 
-    fn hosts(&self) -> Result<Vec<HostState>> {
-        self.datapath.hosts()
+    fn hosts_in(&self, ways: &[u32]) -> Result<Vec<HostState>> {
+        self.datapath.hosts_in(ways)
     }
 
-    fn host_bytes(&self, each: &mut dyn FnMut(IpAddr, [u64; 2])) -> Result<()> {
-        self.datapath.host_bytes(each);
-        Ok(())
+    fn host_source(&self) -> Arc<dyn HostSource> {
+        self.datapath.host_source()
     }
 
-    fn expire_hosts(&mut self, idle: Duration) -> Result<usize> {
-        self.datapath.expire_hosts(idle)
+    fn idle_hosts(&mut self, idle: Duration) -> Result<Search> {
+        Ok(Box::new(self.datapath.idle_hosts(idle)?))
+    }
+
+    fn forget_hosts(&mut self, found: &IdleHosts) -> Result<usize> {
+        self.datapath.forget_hosts(found)
+    }
+
+    fn tidy(&mut self) -> Result<bool> {
+        self.datapath.tidy()
     }
 
     fn remove(self: Box<Self>) -> Result<bool> {

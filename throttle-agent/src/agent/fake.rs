@@ -3,16 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    ops::Range,
+    sync::Arc,
     time::Duration,
 };
 
 use throttle_common::{abi::Side, verdict::Reason};
 
-use super::{Engine, no_link};
+use super::{Engine, Search, no_link};
 use crate::{
     datapath::{
-        Applied, Change, Counters, Explanation, GroupCounters, HookKind, HostState, LimitCounters,
-        LinkCounters, LinkReport, LinkStatus, Place, Position, Tally, Usage,
+        Applied, Change, Counters, Explanation, GroupCounters, HookKind, HostPlace, HostReading,
+        HostSource, HostState, IdleHosts, LimitCounters, LinkCounters, LinkReport, LinkStatus,
+        Place, Position, Tally, Usage,
     },
     error::Result,
     policy::{DEFAULT_IPV6_HOST_PREFIX, Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
@@ -207,8 +210,8 @@ impl Engine for FakeEngine {
         })
     }
 
-    fn host(&self, address: IpAddr) -> Result<Option<HostState>> {
-        Ok(self.hosts()?.into_iter().find(|host| host.address == address))
+    fn link_counters(&self) -> Result<Counters> {
+        Ok(Counters { limits: Vec::new(), groups: Vec::new(), ..self.counters()? })
     }
 
     /// Without levels.
@@ -228,8 +231,13 @@ impl Engine for FakeEngine {
         })
     }
 
-    fn hosts(&self) -> Result<Vec<HostState>> {
-        Ok(vec![HostState {
+    fn host(&self, address: IpAddr) -> Result<Option<HostState>> {
+        Ok(self.hosts_in(&[0])?.into_iter().find(|host| host.address == address))
+    }
+
+    fn hosts_in(&self, ways: &[u32]) -> Result<Vec<HostState>> {
+        let host = HostState {
+            place: HOST_PLACE,
             address: IpAddr::from([10, 0, 0, 7]),
             limit: None,
             group: None,
@@ -237,22 +245,45 @@ impl Engine for FakeEngine {
             down: Usage { wait_ns: 9, ..Usage::default() },
             last_excess: [None, None],
             idle_ns: Some(500_000_000),
-        }])
+        };
+        Ok(ways.iter().filter(|way| **way == HOST_PLACE.way).map(|_| host.clone()).collect())
     }
 
-    fn host_bytes(&self, each: &mut dyn FnMut(IpAddr, [u64; 2])) -> Result<()> {
-        for host in self.hosts()? {
-            each(host.address, [host.up.passed.bytes, host.down.passed.bytes]);
-        }
-        Ok(())
+    fn host_source(&self) -> Arc<dyn HostSource> {
+        Arc::new(FakeHosts)
     }
 
-    fn expire_hosts(&mut self, _idle: Duration) -> Result<usize> {
+    fn idle_hosts(&mut self, _idle: Duration) -> Result<Search> {
+        Ok(Box::new(std::iter::empty()))
+    }
+
+    fn forget_hosts(&mut self, _found: &IdleHosts) -> Result<usize> {
         Ok(0)
+    }
+
+    fn tidy(&mut self) -> Result<bool> {
+        Ok(true)
     }
 
     fn remove(self: Box<Self>) -> Result<bool> {
         Ok(true)
+    }
+}
+
+/// Where the one host is.
+const HOST_PLACE: HostPlace = HostPlace { way: 0, tag: 7 };
+
+struct FakeHosts;
+
+impl HostSource for FakeHosts {
+    fn ways(&self) -> u32 {
+        2
+    }
+
+    fn read(&self, ways: Range<u32>, each: &mut dyn FnMut(&HostReading)) {
+        if ways.contains(&HOST_PLACE.way) {
+            each(&HostReading { place: HOST_PLACE, ..HostReading::default() });
+        }
     }
 }
 

@@ -29,7 +29,7 @@ const HOST_IDLE: Duration = Duration::from_secs(300);
 /// How often idle hosts are looked for.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(2);
 
-/// The datapath is one lock: more threads than this would only wait for it.
+/// One may work on the datapath at a time; the others read the host table, and look up who a peer is.
 const BLOCKING_THREADS: usize = 4;
 
 /// Runs an agent until it is told to stop. What it enforces outlives it, unless told otherwise.
@@ -198,7 +198,7 @@ async fn sample(agent: Arc<Agent>) -> Result<()> {
 
 /// Makes room in the host table.
 async fn expire(agent: Arc<Agent>) -> Result<()> {
-    let expired = agent.with(|engine, _| engine.expire_hosts(HOST_IDLE)).await?;
+    let expired = agent.expire(HOST_IDLE).await?;
     agent.work.expired(expired);
     tracing::debug!(expired, "idle hosts forgotten");
     Ok(())
@@ -212,6 +212,6 @@ async fn finish(agent: &Arc<Agent>, detach: bool) -> Result<()> {
             done => done,
         };
     }
-    agent.release();
+    agent.release().await;
     Ok(())
 }

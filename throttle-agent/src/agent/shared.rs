@@ -1,12 +1,11 @@
 //! What every task of the agent shares.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use tokio::{sync::watch, task};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard, watch},
+    task,
+};
 
 use super::{Engine, NetnsId, Work};
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     instance::Instance,
     links::Desired,
     saved::Store,
-    telemetry::{StatsView, Telemetry, TopHosts},
+    telemetry::{HostRates, StatsView, Telemetry, TopHosts},
 };
 
 /// Facts about the process that never change.
@@ -47,13 +46,15 @@ pub struct Agent {
     pub netns: NetnsId,
     /// What it was started with.
     pub settings: AgentKeys,
+    /// Rates of all hosts; read without taking turns.
+    pub hosts: HostRates,
     /// Locked before `state` where both are.
-    store: Mutex<Store>,
+    store: Arc<Mutex<Store>>,
     /// One file is read after the other.
-    pub(super) reloading: tokio::sync::Mutex<()>,
-    state: Mutex<Option<State>>,
-    samples: watch::Sender<Arc<StatsView>>,
-    top_hosts: watch::Sender<Arc<TopHosts>>,
+    pub(super) reloading: Mutex<()>,
+    state: Arc<Mutex<Option<State>>>,
+    pub(super) samples: watch::Sender<Arc<StatsView>>,
+    pub(super) top_hosts: watch::Sender<Arc<TopHosts>>,
     stop: watch::Sender<bool>,
 }
 
@@ -69,6 +70,7 @@ impl Agent {
     /// An agent around an engine that is ready to enforce.
     #[must_use]
     pub fn new(info: Info, engine: Box<dyn Engine>, socket_file: SocketFile) -> Self {
+        let hosts = HostRates::new(engine.host_source());
         let state = State { engine, telemetry: Telemetry::default(), _socket_file: socket_file };
         Self {
             info,
@@ -77,9 +79,10 @@ impl Agent {
             links: Desired::default(),
             netns: NetnsId::default(),
             settings: AgentKeys::default(),
-            store: Mutex::default(),
-            reloading: tokio::sync::Mutex::default(),
-            state: Mutex::new(Some(state)),
+            hosts,
+            store: Arc::default(),
+            reloading: Mutex::default(),
+            state: Arc::new(Mutex::new(Some(state))),
             samples: watch::Sender::default(),
             top_hosts: watch::Sender::default(),
             stop: watch::Sender::default(),
@@ -96,16 +99,16 @@ impl Agent {
     #[must_use]
     pub fn with_store(mut self, store: Store) -> Self {
         self.settings = store.origin().settings;
-        self.store = Mutex::new(store);
+        self.store = Arc::new(Mutex::new(store));
         self
     }
 
-    /// The desired policy; who changes it holds it.
-    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The desired policy; who changes it holds it, and waits for it without taking a thread.
+    pub(super) async fn store(&self) -> OwnedMutexGuard<Store> {
+        Arc::clone(&self.store).lock_owned().await
     }
 
-    /// Runs `work` on the engine, off the event loop; callers take turns.
+    /// Runs `work` on the engine, off the event loop; callers take turns, in the order in which they came.
     ///
     /// # Errors
     /// That of `work`, or [`Kind::NotRunning`] after [`detach_all`](Self::detach_all).
@@ -113,38 +116,17 @@ impl Agent {
         self: &Arc<Self>,
         work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let agent = Arc::clone(self);
-        blocking(move || agent.locked(work)).await
+        // No thread is taken for waiting.
+        let mut state = Arc::clone(&self.state).lock_owned().await;
+        blocking(move || work_on(&mut state, work)).await
     }
 
-    /// Runs `work` on the engine, on this thread.
+    /// Runs `work` on the engine, on this thread, which must not be that of the event loop.
     pub(super) fn locked<T>(
         &self,
         work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T>,
     ) -> Result<T> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = state.as_mut().ok_or_else(stopping)?;
-        work(&mut *state.engine, &mut state.telemetry)
-    }
-
-    /// Takes one sample and passes it to everyone who listens.
-    ///
-    /// # Errors
-    /// Reading the counters failed.
-    pub async fn sample(self: &Arc<Self>) -> Result<()> {
-        let begun = Instant::now();
-        let (sample, top, event) = self
-            .with(|engine, telemetry| {
-                let sample = telemetry.sample(engine)?;
-                Ok((sample, telemetry.top(engine)?, telemetry.take_event()))
-            })
-            .await?;
-        self.work.sampled(begun.elapsed());
-        // Who waits for the sample finds the hosts that go with it.
-        self.top_hosts.send_replace(Arc::new(top));
-        event.into_iter().for_each(|event| self.events.publish(event));
-        self.samples.send_replace(Arc::new(sample));
-        Ok(())
+        work_on(&mut self.state.blocking_lock(), work)
     }
 
     /// Samples as they are taken, beginning with the newest one.
@@ -188,11 +170,10 @@ impl Agent {
     }
 
     async fn remove(self: &Arc<Self>, forget: bool) -> Result<()> {
-        let agent = Arc::clone(self);
+        let mut store = self.store().await;
+        let state = self.take().await;
         let removed = blocking(move || {
-            let mut store = agent.store();
-            let state = agent.take().ok_or_else(stopping)?;
-            let removed = state.engine.remove();
+            let removed = state.ok_or_else(stopping)?.engine.remove().map(drop);
             let forgotten = if forget { store.remove() } else { Ok(()) };
             removed.and(forgotten)
         })
@@ -202,13 +183,21 @@ impl Agent {
     }
 
     /// Lets go of the engine and removes the socket; what is enforced stays in force.
-    pub fn release(&self) {
-        drop(self.take());
+    pub async fn release(&self) {
+        drop(self.take().await);
     }
 
-    fn take(&self) -> Option<State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).take()
+    async fn take(&self) -> Option<State> {
+        self.state.lock().await.take()
     }
+}
+
+fn work_on<T>(
+    state: &mut Option<State>,
+    work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T>,
+) -> Result<T> {
+    let state = state.as_mut().ok_or_else(stopping)?;
+    work(&mut *state.engine, &mut state.telemetry)
 }
 
 fn stopping() -> Error {

@@ -188,7 +188,7 @@ impl Datapath {
         let may_go = |other| !is_configured(known, other, bits);
         // Without a clock, which host has been idle longest is a guess.
         let now_ns = report::monotonic_ns().unwrap_or_default();
-        let left_out = self.hosts.insert(self.config.get(), hosts, may_go, now_ns);
+        let left_out = self.hosts.insert(hosts, may_go, now_ns);
         if let Some(host) = left_out.first() {
             let count = left_out.len();
             tracing::warn!(

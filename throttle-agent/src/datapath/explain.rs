@@ -37,7 +37,7 @@ impl Datapath {
     /// The kernel refuses.
     pub fn explain(&self, address: IpAddr) -> Result<Explanation> {
         let now_ns = monotonic_ns()?;
-        let found = self.hosts.get(self.config.get(), address);
+        let found = self.hosts.get(address);
         let prefix = self.host_prefix(address)?;
         let held = match &found {
             Some(host) => self.limit_of(host)?,

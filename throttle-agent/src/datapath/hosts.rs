@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     net::IpAddr,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -14,10 +15,15 @@ use throttle_common::{
     },
     address::Address,
     cell::{AtomicWord, Cell},
-    host_table::{self, Choices, FREE, RESTING, Sets, WAYS},
+    host_table::{self, Choices, FREE, RESTING},
 };
 
-use super::{codec, mapped::Mapped, state::Tally};
+use super::{
+    codec,
+    host_reader::HostReader,
+    mapped::Mapped,
+    state::{HostPlace, HostSource, Tally},
+};
 
 /// One direction of a host, as read.
 #[derive(Debug, Clone, Copy)]
@@ -59,15 +65,17 @@ impl DirectionSnapshot {
 pub(super) struct HostSnapshot {
     /// The host's address.
     pub(super) address: IpAddr,
+    /// Where in the table it is.
+    pub(super) place: HostPlace,
     up: DirectionSnapshot,
     down: DirectionSnapshot,
 }
 
 impl HostSnapshot {
-    fn new(address: Address, host: &Host) -> Self {
+    pub(super) fn new(place: HostPlace, address: Address, host: &Host) -> Self {
         let address = codec::decode_address(address);
         let [up, down] = host.directions.each_ref().map(DirectionSnapshot::of);
-        Self { address, up, down }
+        Self { address, place, up, down }
     }
 
     /// One direction.
@@ -99,61 +107,37 @@ const REST: Duration = Duration::from_secs(1);
 const CROWDED: [(usize, Duration); 3] =
     [(60, Duration::from_secs(2)), (40, Duration::from_secs(10)), (25, Duration::from_secs(60))];
 
-/// Maps `HOST_SETS`, `HOSTS` and `HOST_NAMES`.
+/// The host table, changed under the agent's lock; read by whoever has the [`HostReader`].
 pub(super) struct HostTable {
-    sets: MappedSets,
-    hosts: Mapped<Host>,
-    /// Of every way, where tags do not tell all hosts.
-    names: Option<Mapped<HostName>>,
+    reader: Arc<HostReader>,
     /// Ways that rest, and until when, earliest first.
-    resting: VecDeque<(usize, Instant)>,
-}
-
-struct MappedSets(Mapped<HostSet>);
-
-impl Sets for MappedSets {
-    fn set(&self, number: u32) -> Option<&HostSet> {
-        self.0.entries().get(number as usize)
-    }
+    resting: VecDeque<(u32, Instant)>,
 }
 
 impl HostTable {
     /// Wraps the maps. Ways that rested when an earlier agent ended rest anew.
-    pub(super) fn new(sets: Mapped<HostSet>, hosts: Mapped<Host>, names: Mapped<HostName>) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        sets: Mapped<HostSet>,
+        hosts: Mapped<Host>,
+        names: Mapped<HostName>,
+    ) -> Self {
         let until = Instant::now() + REST;
-        let names = Some(names).filter(|names| names.len() == hosts.len());
-        let mut table = Self { sets: MappedSets(sets), hosts, names, resting: VecDeque::new() };
-        let tags = table.tags().enumerate();
-        let resting = tags.filter(|(_, tag)| tag.load() == RESTING).map(|(way, _)| (way, until));
-        table.resting = resting.collect();
-        table
+        let reader = Arc::new(HostReader::new(config, sets, hosts, names));
+        let is_resting = |way: &u32| reader.tag(*way).load() == RESTING;
+        let resting = (0..reader.ways()).filter(is_resting).map(|way| (way, until)).collect();
+        Self { reader, resting }
     }
 
-    /// Every direction of every way, whether a host has it or not.
-    pub(super) fn directions(&self) -> impl Iterator<Item = &HostDirection> {
-        self.hosts.entries().iter().flat_map(|host| &host.directions)
-    }
-
-    /// Hosts that the table has room for.
-    pub(super) fn capacity(&self) -> usize {
-        self.hosts.entries().len()
-    }
-
-    /// Hosts in the table.
-    pub(super) fn tracked(&self) -> usize {
-        self.tags().filter(|tag| is_used(tag.load())).count()
-    }
-
-    /// Every host.
-    pub(super) fn iter(&self) -> impl Iterator<Item = HostSnapshot> {
-        self.used().map(|(_, host)| host)
+    /// The table for reading.
+    pub(super) fn reader(&self) -> &Arc<HostReader> {
+        &self.reader
     }
 
     /// The host that an address belongs to.
-    pub(super) fn get(&self, config: &Config, address: IpAddr) -> Option<HostSnapshot> {
-        let (host, tag, choices) = place(config, address);
-        let way = host_table::find(&self.sets, choices, tag)?;
-        Some(HostSnapshot::new(host, self.hosts.entries().get(way as usize)?))
+    pub(super) fn get(&self, address: IpAddr) -> Option<HostSnapshot> {
+        let (_, tag, choices) = self.reader.place(address);
+        self.reader.host(host_table::find(&*self.reader, choices, tag)?)
     }
 
     /// Adds hosts before their first packet, so that a full table cannot keep them out later.
@@ -162,18 +146,17 @@ impl HostTable {
     /// longest. Returns those for which none may.
     pub(super) fn insert(
         &mut self,
-        config: &Config,
         hosts: impl IntoIterator<Item = IpAddr>,
         may_go: impl Fn(IpAddr) -> bool,
         now_ns: u64,
     ) -> Vec<IpAddr> {
         let (mut left_out, mut evicting) = (Vec::new(), Vec::new());
         for address in hosts {
-            let (host, tag, choices) = place(config, address);
-            if let Some(way) = host_table::make(&self.sets, choices, tag) {
-                self.name(way as usize, host);
+            let (host, tag, choices) = self.reader.place(address);
+            if let Some(way) = host_table::make(&*self.reader, choices, tag) {
+                self.reader.name(way, host);
             } else if let Some(way) = self.longest_idle(choices, &may_go, now_ns) {
-                self.tag(way).store(RESTING);
+                self.reader.tag(way).store(RESTING);
                 evicting.push((way, host, tag));
             } else {
                 left_out.push(address);
@@ -183,9 +166,9 @@ impl HostTable {
             thread::sleep(REST);
         }
         for (way, host, tag) in evicting {
-            self.clear(way);
-            self.name(way, host);
-            self.tag(way).store(tag);
+            self.reader.clear(way);
+            self.reader.name(way, host);
+            self.reader.tag(way).store(tag);
         }
         left_out
     }
@@ -196,9 +179,9 @@ impl HostTable {
         choices: Choices,
         may_go: &impl Fn(IpAddr) -> bool,
         now_ns: u64,
-    ) -> Option<usize> {
-        let ways = choices.ways().into_iter().flatten().map(|way| way as usize);
-        let hosts = ways.filter_map(|way| Some((way, self.host(way)?)));
+    ) -> Option<u32> {
+        let ways = choices.ways().into_iter().flatten();
+        let hosts = ways.filter_map(|way| Some((way, self.reader.host(way)?)));
         let candidates = hosts.filter(|(_, host)| may_go(host.address));
         let idle_ns = |host: &HostSnapshot| host.idle_ns(now_ns).unwrap_or(u64::MAX);
         candidates.max_by_key(|(_, host)| idle_ns(host)).map(|(way, _)| way)
@@ -206,104 +189,37 @@ impl HostTable {
 
     /// How long a host may be idle, at most `idle`: less, the fuller the table is.
     pub(super) fn patience(&self, idle: Duration) -> Duration {
-        let percent = self.tracked() * 100 / self.capacity().max(1);
+        let percent = self.reader.tracked() * 100 / self.reader.ways().max(1) as usize;
         let crowded = CROWDED.iter().find(|(least, _)| percent >= *least);
         crowded.map_or(idle, |(_, patience)| idle.min(*patience))
     }
 
-    /// Removes hosts that `may_go`, and frees the ways of those removed long enough ago.
-    ///
-    /// Returns how many were removed.
-    pub(super) fn expire(
+    /// Removes those of the hosts in `ways` that `may_go`; returns how many.
+    pub(super) fn remove(
         &mut self,
-        config: &Config,
-        may_go: impl Fn(&HostSnapshot) -> bool,
+        ways: &[u32],
+        may_go: impl Fn(&HostReader, &HostSnapshot) -> bool,
     ) -> usize {
-        self.free_rested();
-        let is_lost = |way: usize, host: &HostSnapshot| {
-            let (_, tag, choices) = place(config, host.address);
-            host_table::find(&self.sets, choices, tag) != Some(way as u32)
-        };
-        let ways: Vec<_> = self
-            .used()
-            .filter(|(way, host)| may_go(host) || is_lost(*way, host))
-            .map(|(way, _)| way)
-            .collect();
-        let until = Instant::now() + REST;
-        for &way in &ways {
-            self.tag(way).store(RESTING);
-            self.resting.push_back((way, until));
-        }
-        ways.len()
-    }
-
-    /// Frees ways that no packet can still use.
-    fn free_rested(&mut self) {
-        let now = Instant::now();
-        while let Some((way, _)) = self.resting.pop_front_if(|(_, until)| *until <= now) {
-            self.clear(way);
-            self.tag(way).store(FREE);
-        }
-    }
-
-    fn clear(&self, way: usize) {
-        let host = &self.hosts.entries()[way];
-        host.directions.iter().for_each(HostDirection::clear);
-        self.name(way, Address::from_words(0, 0));
-    }
-
-    /// Notes the address of a host where its tag does not tell it.
-    fn name(&self, way: usize, host: Address) {
-        if let Some(names) = &self.names {
-            let (high, low) = host.words();
-            let [to_high, to_low] = &names.entries()[way].words;
-            to_high.store(high);
-            to_low.store(low);
-        }
-    }
-
-    fn tag(&self, way: usize) -> &Cell {
-        &self.sets.0.entries()[way / WAYS as usize].tags[way % WAYS as usize]
-    }
-
-    fn tags(&self) -> impl Iterator<Item = &Cell> {
-        self.sets.0.entries().iter().flat_map(|set| &set.tags)
-    }
-
-    /// Every host with its way.
-    fn used(&self) -> impl Iterator<Item = (usize, HostSnapshot)> {
-        (0..self.capacity()).filter_map(|way| Some((way, self.host(way)?)))
-    }
-
-    /// The host that has a way; `None` also while whoever has just claimed it is about to name it.
-    fn host(&self, way: usize) -> Option<HostSnapshot> {
-        let tag = self.tag(way).load();
-        if !is_used(tag) {
-            return None;
-        }
-        let address = match &self.names {
-            None => host_table::address(tag),
-            Some(names) => {
-                let [high, low] = &names.entries()[way].words;
-                let (high, low) = (high.load(), low.load());
-                if high == 0 && low == 0 {
-                    return None;
-                }
-                Address::from_words(high, low)
+        let (before, until) = (self.resting.len(), Instant::now() + REST);
+        for &way in ways {
+            if self.reader.host(way).is_some_and(|host| may_go(&self.reader, &host)) {
+                self.reader.tag(way).store(RESTING);
+                self.resting.push_back((way, until));
             }
-        };
-        Some(HostSnapshot::new(address, self.hosts.entries().get(way)?))
+        }
+        self.resting.len() - before
     }
-}
 
-/// Whether a way with this tag has a host.
-fn is_used(tag: u64) -> bool {
-    tag != FREE && tag != RESTING
-}
-
-/// The host that an address belongs to, its tag and the sets it may be in.
-fn place(config: &Config, address: IpAddr) -> (Address, u64, Choices) {
-    let host = codec::encode_address(address).host(&config.ipv6_mask);
-    let tag = host_table::tag(host, config.hash_seed);
-    (host, tag, Choices::new(tag, config.hash_seed, config.host_set_mask as u32))
+    /// Frees ways that no packet can still use, at most so many; `true` when none is left.
+    pub(super) fn free_rested(&mut self, most: usize) -> bool {
+        let now = Instant::now();
+        for _ in 0..most {
+            let Some((way, _)) = self.resting.pop_front_if(|(_, until)| *until <= now) else {
+                return true;
+            };
+            self.reader.clear(way);
+            self.reader.tag(way).store(FREE);
+        }
+        false
+    }
 }

@@ -10,8 +10,10 @@ mod codec;
 mod config;
 mod counters;
 mod events;
+mod expiry;
 mod explain;
 mod hooks;
+mod host_reader;
 mod hosts;
 mod interface;
 mod layout;
@@ -39,12 +41,13 @@ use ipnet::IpNet;
 use throttle_common::abi::{Hook, Side};
 
 pub use events::{Exceeding, ExcessEvents};
+pub use expiry::{IdleHosts, IdleSearch};
 pub(crate) use interface::is_readable;
 pub use lock::InstanceLock;
 pub use state::{
     Applied, BucketState, Change, Counters, Explanation, FqRoom, GroupCounters, HookKind,
-    HostState, LastExcess, LevelFlow, LevelName, LevelState, LimitCounters, LinkCounters,
-    LinkReport, LinkStatus, Place, Position, Tally, Usage,
+    HostPlace, HostReading, HostSource, HostState, LastExcess, LevelFlow, LevelName, LevelState,
+    LimitCounters, LinkCounters, LinkReport, LinkStatus, Place, Position, Tally, Usage,
 };
 
 use self::{
@@ -109,6 +112,8 @@ pub struct Datapath {
     overflow: explain::OverflowMap,
     hook: HookChoice,
     adopted: bool,
+    /// Of the last search for idle hosts.
+    turn: u32,
 }
 
 impl Datapath {

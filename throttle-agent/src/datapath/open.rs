@@ -5,7 +5,7 @@ use aya::{
     maps::{Array, LpmTrie, Map, MapData, PerCpuArray},
 };
 use throttle_common::{
-    abi::{Link, Policy},
+    abi::{Config, Link, Policy},
     host_table,
 };
 
@@ -23,6 +23,7 @@ use super::{
     mapped::{Mapped, Shared},
     netns, object,
     pins::Pins,
+    state::HostSource,
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -63,19 +64,30 @@ impl Datapath {
             config.set_netns_cookie(cookie);
         }
         let policy = config.policy();
-        let limits = limits(&mut ebpf, &links, policy.bank, options)?;
+        let limits = limits(&mut ebpf, &links, &config, options)?;
         // Hosts bound while an earlier agent was killed half-way look their limit up anew.
         config.switch(Policy { has_peers: limits.has_peers(), ..policy });
-        let hosts = hosts(&mut ebpf, options)?;
+        let hosts = hosts(&mut ebpf, config.get(), options)?;
         let counters =
             CounterTable::new(per_cpu(&mut ebpf, "REASONS")?, per_cpu(&mut ebpf, "LIMIT_USE")?);
         let overflow = array(&mut ebpf, "OVERFLOW")?;
         let events = Some(ExcessEvents::new(&mut ebpf)?);
         links.adopt(&mut ebpf)?;
-        older.map_or(Ok(()), |older| older.finish(hosts.directions()))?;
+        older.map_or(Ok(()), |older| older.finish(hosts.reader().directions()))?;
         let hook = options.hook;
-        let mut datapath =
-            Self { ebpf, config, links, limits, hosts, counters, events, overflow, hook, adopted };
+        let mut datapath = Self {
+            ebpf,
+            config,
+            links,
+            limits,
+            hosts,
+            counters,
+            events,
+            overflow,
+            hook,
+            adopted,
+            turn: 0,
+        };
         datapath.forget_limits_of_lost_links();
         datapath.forget_rows_of_unlimited_links(policy.bank)?;
         datapath.check_pacing()?;
@@ -155,20 +167,26 @@ fn pinned(pins: &Pins, name: &str) -> Result<MapData> {
     MapData::from_pin(&path).doing(Kind::Failed, || format!("opening {}", path.display()))
 }
 
-fn limits(ebpf: &mut Ebpf, links: &LinkTable, bank: u32, options: &Options) -> Result<LimitTable> {
+fn limits(
+    ebpf: &mut Ebpf,
+    links: &LinkTable,
+    config: &ConfigMap,
+    options: &Options,
+) -> Result<LimitTable> {
+    let (bank, ipv6_bits) = (config.policy().bank, config.ipv6_host_prefix());
     let prefixes = LpmTrie::try_from(take(ebpf, "PREFIXES")?)
         .doing(Kind::Failed, || "opening map PREFIXES")?;
     let (limits, common) = (mapped(ebpf, "LIMITS")?, mapped(ebpf, "SHARED")?);
-    let table = LimitTable::adopt(prefixes, limits, common, links.iter(), bank)?;
+    let table = LimitTable::adopt(prefixes, limits, common, links.iter(), bank, ipv6_bits)?;
     note_capacity("limits", table.capacity() as u32, options.max_limits);
     Ok(table)
 }
 
-fn hosts(ebpf: &mut Ebpf, options: &Options) -> Result<HostTable> {
+fn hosts(ebpf: &mut Ebpf, config: &Config, options: &Options) -> Result<HostTable> {
     let (sets, names) = (mapped(ebpf, "HOST_SETS")?, mapped(ebpf, "HOST_NAMES")?);
     let wanted = host_table::sets_for(options.max_hosts) * host_table::WAYS;
-    let table = HostTable::new(sets, mapped(ebpf, "HOSTS")?, names);
-    note_capacity("hosts", table.capacity() as u32, wanted);
+    let table = HostTable::new(config, sets, mapped(ebpf, "HOSTS")?, names);
+    note_capacity("hosts", table.reader().ways(), wanted);
     Ok(table)
 }
 

@@ -1,6 +1,6 @@
 //! Reads links, hosts and counters out of the maps.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use throttle_common::{
     abi::{Direction, LimitRates},
@@ -10,11 +10,12 @@ use throttle_common::{
 
 use super::{
     Datapath,
+    host_reader::HostReader,
     hosts::HostSnapshot,
     limits::Entry,
     state::{
-        Counters, GroupCounters, HostState, LastExcess, LimitCounters, LinkCounters, LinkReport,
-        LinkStatus, Usage,
+        Counters, GroupCounters, HostSource, HostState, LastExcess, LimitCounters, LinkCounters,
+        LinkReport, LinkStatus, Usage,
     },
 };
 use crate::{
@@ -45,15 +46,6 @@ impl Datapath {
     /// The kernel refuses.
     pub fn counters(&self) -> Result<Counters> {
         let now_ns = monotonic_ns()?;
-        let mut links = Vec::new();
-        let paces = self.limits.paces();
-        for link in self.links.iter() {
-            links.push(LinkCounters {
-                link: self.links.status(link, paces),
-                up: self.counters.reasons(link.index, Direction::Up)?,
-                down: self.counters.reasons(link.index, Direction::Down)?,
-            });
-        }
         let mut limits = Vec::new();
         for entry in self.limits.iter() {
             let limit = &entry.stated;
@@ -76,12 +68,29 @@ impl Datapath {
             let (up, down) = (use_of(Direction::Up)?, use_of(Direction::Down)?);
             groups.push(GroupCounters { name: group.name.clone(), up, down });
         }
+        Ok(Counters { limits, groups, ..self.link_counters()? })
+    }
+
+    /// Reads the counters of links and the fill of the host table, and leaves out limits and groups.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn link_counters(&self) -> Result<Counters> {
+        let mut links = Vec::new();
+        let paces = self.limits.paces();
+        for link in self.links.iter() {
+            links.push(LinkCounters {
+                link: self.links.status(link, paces),
+                up: self.counters.reasons(link.index, Direction::Up)?,
+                down: self.counters.reasons(link.index, Direction::Down)?,
+            });
+        }
         Ok(Counters {
             links,
-            limits,
-            groups,
-            hosts_tracked: self.hosts.tracked() as u64,
-            hosts_capacity: self.hosts.capacity() as u64,
+            limits: Vec::new(),
+            groups: Vec::new(),
+            hosts_tracked: self.hosts.reader().tracked() as u64,
+            hosts_capacity: self.hosts.reader().ways().into(),
             generation: self.config.policy().generation,
         })
     }
@@ -92,7 +101,7 @@ impl Datapath {
     /// The kernel refuses.
     pub fn host(&self, address: IpAddr) -> Result<Option<HostState>> {
         let now_ns = monotonic_ns()?;
-        let host = self.hosts.get(self.config.get(), address);
+        let host = self.hosts.get(address);
         host.map(|host| self.host_state(&host, now_ns)).transpose()
     }
 
@@ -102,18 +111,23 @@ impl Datapath {
     /// The kernel refuses.
     pub fn hosts(&self) -> Result<Vec<HostState>> {
         let now_ns = monotonic_ns()?;
-        self.hosts.iter().map(|host| self.host_state(&host, now_ns)).collect()
+        self.hosts.reader().iter().map(|host| self.host_state(&host, now_ns)).collect()
     }
 
-    /// The bytes that passed of every host, up and down. Nothing is kept of one host when the next is
-    /// read, however many there are.
-    pub fn host_bytes(&self, each: &mut dyn FnMut(IpAddr, [u64; 2])) {
-        for host in self.hosts.iter() {
-            each(
-                host.address,
-                Direction::ALL.map(|direction| host.direction(direction).passed.bytes),
-            );
-        }
+    /// The hosts in these ways, in their order; a way without a host is left out.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn hosts_in(&self, ways: &[u32]) -> Result<Vec<HostState>> {
+        let now_ns = monotonic_ns()?;
+        let hosts = ways.iter().filter_map(|&way| self.hosts.reader().host(way));
+        hosts.map(|host| self.host_state(&host, now_ns)).collect()
+    }
+
+    /// The host table for reading its counters, which goes on whatever becomes of the datapath.
+    #[must_use]
+    pub fn host_source(&self) -> Arc<dyn HostSource> {
+        Arc::<HostReader>::clone(self.hosts.reader())
     }
 
     pub(super) fn host_state(&self, host: &HostSnapshot, now_ns: u64) -> Result<HostState> {
@@ -128,6 +142,7 @@ impl Datapath {
             Some(LastExcess { reason: last.reason()?, ago_ns: last.since_ns(now_ns) })
         });
         Ok(HostState {
+            place: host.place,
             address: host.address,
             limit: held.map(|held| held.stated.prefix),
             group: held.and_then(|held| held.stated.group.clone()),

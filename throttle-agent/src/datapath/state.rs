@@ -1,6 +1,6 @@
 //! What the datapath reports: links, limits and hosts with their counters.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -170,9 +170,40 @@ pub struct GroupCounters {
     pub down: Usage,
 }
 
+/// Where in the host table a host is, for as long as it stays there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HostPlace {
+    /// The number of its way. Once the host is removed, the way may go to another one.
+    pub way: u32,
+    /// What tells the host from all others that may have the way; never 0.
+    pub tag: u64,
+}
+
+/// Counters of one host, in the order up and down.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HostReading {
+    /// Where it is.
+    pub place: HostPlace,
+    /// Packets that conformed.
+    pub passed: [Tally; 2],
+    /// Packets that found no room.
+    pub excess: [Tally; 2],
+}
+
+/// The host table for reading its counters, without the datapath and beside it.
+pub trait HostSource: Send + Sync {
+    /// Number of ways: hosts that the table has room for.
+    fn ways(&self) -> u32;
+
+    /// Passes on the hosts in `ways`, in their order.
+    fn read(&self, ways: Range<u32>, each: &mut dyn FnMut(&HostReading));
+}
+
 /// One host of the host table.
 #[derive(Debug, Clone)]
 pub struct HostState {
+    /// Where in the table it is.
+    pub place: HostPlace,
     /// The host's address; for IPv6 the first address of its host prefix.
     pub address: IpAddr,
     /// The limit that holds it, or `None` when its limit was deleted and no other matches.

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::{HostView, meter::Pair};
 use crate::{
     datapath::{
-        BucketState, Explanation, HostState, LastExcess, LevelFlow, LevelName, LevelState, Place,
-        Usage,
+        BucketState, Explanation, HostPlace, HostState, LastExcess, LevelFlow, LevelName,
+        LevelState, Place, Usage,
     },
     policy::{Action, RatesView, Scope},
 };
@@ -115,6 +115,7 @@ impl HostExplained {
     pub(super) fn new(explained: &Explanation, ipv6_host_prefix: u8, rates: Pair) -> Self {
         let Explanation { limit, levels, .. } = explained;
         let unseen = || HostState {
+            place: HostPlace::default(),
             address: explained.address,
             limit: limit.as_ref().map(|limit| limit.prefix),
             group: limit.as_ref().and_then(|limit| limit.group.clone()),

@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::HostView;
+use super::{HostView, meter::Pair, ranking::Weight};
+use crate::datapath::{HostPlace, HostReading, Tally};
 
 /// Order of a list of hosts, largest first.
 #[derive(
@@ -37,16 +38,6 @@ pub struct HostQuery {
     pub sort: HostSort,
 }
 
-impl HostQuery {
-    /// Puts hosts in order and keeps the first of them.
-    #[must_use]
-    pub fn answer(self, mut hosts: Vec<HostView>) -> Vec<HostView> {
-        hosts.sort_by(|one, other| self.sort.key(one).cmp(&self.sort.key(other)));
-        hosts.truncate(self.top.unwrap_or(usize::MAX));
-        hosts
-    }
-}
-
 impl fmt::Display for HostSort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -66,23 +57,33 @@ impl HostSort {
         (Reverse(self.weight(host)), &host.host)
     }
 
-    fn weight(self, host: &HostView) -> (u64, u64) {
+    fn weight(self, host: &HostView) -> Weight {
         let (up, down) = (host.up.flow, host.down.flow);
+        let tally = |packets, bytes| Tally { packets, bytes };
+        let reading = HostReading {
+            place: HostPlace::default(),
+            passed: [up, down].map(|flow| tally(flow.passed_packets, flow.passed_bytes)),
+            excess: [up, down].map(|flow| tally(flow.excess_packets, flow.excess_bytes)),
+        };
+        self.weight_of(&reading, [up.bits_per_second, down.bits_per_second])
+    }
+
+    /// What a host with these counters and rates is sorted by.
+    pub(super) fn weight_of(self, host: &HostReading, [up, down]: Pair) -> Weight {
         match self {
-            Self::Down => (down.bits_per_second, down.passed_bytes),
-            Self::Up => (up.bits_per_second, up.passed_bytes),
-            Self::Excess => (
-                up.excess_packets.saturating_add(down.excess_packets),
-                up.excess_bytes.saturating_add(down.excess_bytes),
-            ),
+            Self::Down => (down, host.passed[1].bytes),
+            Self::Up => (up, host.passed[0].bytes),
+            Self::Excess => {
+                let [up, down] = host.excess;
+                (up.packets.saturating_add(down.packets), up.bytes.saturating_add(down.bytes))
+            }
         }
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
-    use crate::telemetry::{FlowView, HostFlowView};
+    use crate::telemetry::{FlowView, HostFlowView, HostView};
 
     pub(in crate::telemetry) fn host(
         name: &str,
@@ -102,23 +103,5 @@ pub(super) mod tests {
             down: flow(down_rate, 0),
             last_seen_seconds_ago: None,
         }
-    }
-
-    fn names(sort: HostSort, top: Option<usize>) -> Vec<String> {
-        let hosts = vec![host("a", 1, 3, 2), host("b", 3, 2, 1), host("c", 2, 1, 3)];
-        HostQuery { top, sort }.answer(hosts).into_iter().map(|host| host.host).collect()
-    }
-
-    #[test]
-    fn the_largest_come_first() {
-        assert_eq!(names(HostSort::Down, None), ["a", "b", "c"]);
-        assert_eq!(names(HostSort::Up, None), ["b", "c", "a"]);
-        assert_eq!(names(HostSort::Excess, None), ["c", "a", "b"]);
-    }
-
-    #[test]
-    fn top_keeps_the_first() {
-        assert_eq!(names(HostSort::Up, Some(1)), ["b"]);
-        assert_eq!(names(HostSort::Up, Some(0)), Vec::<String>::new());
     }
 }

@@ -1,9 +1,11 @@
 //! What the agent measures: counters with the rates of the last second.
 
 mod explain;
+mod host_rates;
 mod hosts;
 mod meter;
 mod pressure;
+mod ranking;
 mod stream;
 mod top;
 mod view;
@@ -11,6 +13,7 @@ mod view;
 use std::time::{Duration, Instant};
 
 pub use explain::{BucketView, HostExplained, LastExcessView, LevelFlowView, LevelKind, LevelView};
+pub use host_rates::HostRates;
 pub use hosts::{HostQuery, HostSort};
 pub use stream::every_nth;
 pub use top::{TOP, TopHosts};
@@ -21,7 +24,7 @@ pub use view::{
 
 use crate::{
     agent::Engine,
-    datapath::{Counters, Explanation, HostState},
+    datapath::Counters,
     error::Result,
     events::What,
     policy::{GroupName, LimitKey},
@@ -30,25 +33,18 @@ use crate::{
 /// How often the counters are sampled.
 pub const PERIOD: Duration = Duration::from_secs(1);
 
-/// Reading all hosts takes at most this share of one processor: one part in so many.
-const HOSTS_SHARE: u32 = 20;
-
-/// Rates of links, groups, limits and hosts, kept up by one sample a second.
+/// Rates of links, groups and limits, kept up by one sample a second.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     links: meter::Meter<u32>,
     groups: meter::Meter<GroupName>,
     limits: meter::Meter<LimitKey>,
-    hosts: meter::Meter<std::net::IpAddr>,
-    hosts_due: Option<Instant>,
     pressure: pressure::Pressure,
     pressure_event: Option<What>,
 }
 
 impl Telemetry {
     /// Reads the counters and works out the rates since the last call.
-    ///
-    /// A host table so large that reading it takes long is read less often than once a second.
     ///
     /// # Errors
     /// Reading the maps failed.
@@ -75,9 +71,6 @@ impl Telemetry {
                 (key, [counters.up.passed.bytes, counters.down.passed.bytes])
             }),
         );
-        if self.hosts_due.is_none_or(|due| due <= now) {
-            self.sample_hosts(engine)?;
-        }
         let stats = self.stats(&counters);
         if let Some(event) = self.pressure.update(stats.hosts.overflowed) {
             pressure::log(event, stats.hosts);
@@ -97,15 +90,6 @@ impl Telemetry {
         self.pressure.is_on()
     }
 
-    fn sample_hosts(&mut self, engine: &dyn Engine) -> Result<()> {
-        let begun = Instant::now();
-        self.hosts.update_each(begun, |take| engine.host_bytes(take))?;
-        let now = Instant::now();
-        // Half a period of slack, so that a tick that comes a little early is not skipped.
-        self.hosts_due = Some(begun + (PERIOD / 2).max((now - begun) * HOSTS_SHARE));
-        Ok(())
-    }
-
     /// The counters with the rates of the last sample.
     #[must_use]
     pub fn stats(&self, counters: &Counters) -> StatsView {
@@ -117,28 +101,5 @@ impl Telemetry {
                 limit: &|key| self.limits.bits_per_second(&key),
             },
         )
-    }
-
-    /// What decides about one host of `engine`, with the rates of the last sample.
-    #[must_use]
-    pub fn explain(&self, engine: &dyn Engine, explained: &Explanation) -> HostExplained {
-        let rates = self.hosts.bits_per_second(&explained.address);
-        HostExplained::new(explained, engine.ipv6_host_prefix(), rates)
-    }
-
-    /// The first hosts of every order, with the rates of the last sample.
-    ///
-    /// # Errors
-    /// Reading the maps failed.
-    pub fn top(&self, engine: &dyn Engine) -> Result<TopHosts> {
-        let hosts = engine.hosts()?;
-        Ok(TopHosts::new(hosts.iter().map(|host| self.host(engine, host)).collect()))
-    }
-
-    /// One host of `engine` with the rates of the last sample.
-    #[must_use]
-    pub fn host(&self, engine: &dyn Engine, host: &HostState) -> HostView {
-        let rates = self.hosts.bits_per_second(&host.address);
-        HostView::new(host, engine.ipv6_host_prefix(), rates)
     }
 }

@@ -1,22 +1,30 @@
 //! `/v1/hosts`.
 
+mod list;
+
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
 
 use super::Answer;
 use crate::{
-    agent::Agent,
+    agent::{Agent, blocking},
     control::{
         refusal::Refusal,
         request::{Asked, Name},
     },
     error::Error,
     policy::{TypedPrefix, host_name},
-    telemetry::{HostExplained, HostQuery, HostView},
+    telemetry::{HostExplained, HostQuery, HostView, TOP},
 };
 
-/// Lists hosts.
+/// Lists hosts. Up to 1000 are as of the sample of the last second; a longer list is read as it is sent.
 #[utoipa::path(
     get,
     path = "/v1/hosts",
@@ -28,16 +36,18 @@ use crate::{
 )]
 pub(super) async fn list(
     State(agent): State<Arc<Agent>>,
-    Asked(asked): Asked<HostQuery>,
-) -> Answer<Vec<HostView>> {
-    let hosts = agent
-        .with(move |engine, telemetry| {
-            let hosts = engine.hosts()?;
-            let views = hosts.iter().map(|host| telemetry.host(engine, host));
-            Ok(asked.answer(views.collect()))
-        })
-        .await?;
-    Ok(Json(hosts))
+    Asked(HostQuery { top, sort }): Asked<HostQuery>,
+) -> Result<Response, Refusal> {
+    if let Some(top) = top.filter(|top| *top <= TOP) {
+        let hosts = agent.top_hosts().borrow().clone();
+        let listed: Vec<_> = hosts.by(sort).take(top).collect();
+        return Ok(Json(listed).into_response());
+    }
+    let reading = Arc::clone(&agent);
+    let most = top.unwrap_or(usize::MAX);
+    let ways = blocking(move || Ok(reading.hosts.sorted(sort, most))).await?;
+    let parts = Body::from_stream(list::parts(agent, ways));
+    Ok(([(CONTENT_TYPE, "application/json")], parts).into_response())
 }
 
 /// Shows a host.
@@ -56,18 +66,18 @@ pub(super) async fn show(
     Name(address): Name,
 ) -> Answer<HostExplained> {
     let typed: TypedPrefix = address.parse().map_err(Refusal::malformed)?;
-    let host = agent
-        .with(move |engine, telemetry| {
+    let (explained, bits) = agent
+        .with(move |engine, _| {
             let bits = engine.ipv6_host_prefix();
             let address = typed.host(bits)?;
             let explained = engine.explain(address)?;
             if explained.limit.is_none() && explained.state.is_none() {
                 return Err(no_host(&host_name(address, bits)));
             }
-            Ok(telemetry.explain(engine, &explained))
+            Ok((explained, bits))
         })
         .await?;
-    Ok(Json(host))
+    Ok(Json(agent.hosts.explain(&explained, bits)))
 }
 
 fn no_host(name: &str) -> Error {

@@ -30,7 +30,7 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
     let around = blocking(Surroundings::read).await?;
     let (links, limits, hosts, mut warnings) = agent
         .with(move |engine, telemetry| {
-            let hosts = telemetry.stats(&engine.counters()?).hosts;
+            let hosts = telemetry.stats(&engine.link_counters()?).hosts;
             let (reports, limits) = (engine.link_reports()?, engine.limits());
             let warnings = status_warnings(telemetry, hosts, &limits);
             let of_links = link_warnings(&limits, &reports, &around);

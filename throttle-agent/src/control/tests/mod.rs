@@ -153,8 +153,12 @@ async fn hosts_are_shown_and_listed() {
     let running = Running::start();
     let host: HostExplained = running.client.get("/v1/hosts/10.0.0.7").await.unwrap();
     assert_eq!((host.host.host.as_str(), host.host.down.wait_ns), ("10.0.0.7", 9));
+    running.agent.sample().await.unwrap();
     let hosts: Vec<HostView> = running.client.get("/v1/hosts?sort=up&top=5").await.unwrap();
     assert_eq!(hosts, [host.host]);
+    for all in ["/v1/hosts", "/v1/hosts?top=1001&sort=excess"] {
+        assert_eq!(running.client.get::<Vec<HostView>>(all).await.unwrap(), hosts, "{all}");
+    }
     let none: Vec<HostView> = running.client.get("/v1/hosts?top=0").await.unwrap();
     assert_eq!(none, []);
 }

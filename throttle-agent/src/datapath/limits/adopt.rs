@@ -1,6 +1,6 @@
 //! Reads the policy that an earlier agent has left in force.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
 use aya::maps::{LpmTrie, MapData};
 use throttle_common::abi::{self, CommonBuckets, Direction, Link, PrefixKey};
@@ -19,8 +19,10 @@ impl LimitTable {
         common: Mapped<CommonBuckets>,
         links: impl Iterator<Item = &'a Link>,
         bank: u32,
+        ipv6_host_prefix: u8,
     ) -> Result<Self> {
         let key_of_slot = vec![None; limits.len()];
+        let kept_slots = limits.entries().iter().map(|_| AtomicBool::new(false)).collect();
         let mut table = Self {
             prefixes: Prefixes::new(prefixes),
             rows: Rows::new(limits, common),
@@ -28,6 +30,8 @@ impl LimitTable {
             groups: BTreeMap::new(),
             links: BTreeMap::new(),
             key_of_slot,
+            kept_slots,
+            ipv6_host_prefix,
             special: Special::default(),
         };
         table.adopt_groups(bank)?;
@@ -64,7 +68,7 @@ impl LimitTable {
             let encoded = self.rows.limit(slot)?;
             let limit = codec::decode(&encoded, names.get(&encoded.group).cloned())?;
             let key = limit.key();
-            self.key_of_slot[slot as usize] = Some(key);
+            self.note_slot(slot, Some(&limit));
             self.limits.insert(key, Entry::new(limit, &encoded, slot));
         }
         Ok(())

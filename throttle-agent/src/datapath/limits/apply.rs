@@ -70,8 +70,8 @@ impl LimitTable {
     /// Takes over a policy that has just come into force; `old_bank` was in force before.
     pub(in crate::datapath) fn commit(&mut self, next: Next, old_bank: u32) -> Applied {
         let mut applied = next.applied;
-        for (key, entry) in &next.limits {
-            self.key_of_slot[entry.slot as usize] = Some(*key);
+        for entry in next.limits.values() {
+            self.note_slot(entry.slot, Some(&entry.stated));
         }
         let limits = std::mem::replace(&mut self.limits, next.limits);
         self.special = Special::of(self.limits.values().map(|entry| &entry.stated));

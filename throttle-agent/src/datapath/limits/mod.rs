@@ -7,18 +7,25 @@
 
 mod adopt;
 mod apply;
+mod lengths;
 mod pool;
 mod prefixes;
 mod rows;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use ipnet::IpNet;
 use throttle_common::abi::{self, LimitRates};
 
-use self::prefixes::Prefixes;
 pub(super) use self::rows::Rows;
-use super::{codec, counters::CounterTable, state::Change};
+use self::{lengths::Lengths, prefixes::Prefixes};
+use super::{codec, counters::CounterTable, prefix::single_host, state::Change};
 use crate::{
     error::{Error, Result},
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Match},
@@ -56,27 +63,38 @@ pub(super) struct LimitTable {
     links: BTreeMap<u32, Entry<LinkLimit>>,
     /// By slot, the limit of a prefix that is in it.
     key_of_slot: Vec<Option<LimitKey>>,
+    /// By slot, whether the limit in it keeps its hosts in the table; for a first look without a lock.
+    kept_slots: Arc<[AtomicBool]>,
+    ipv6_host_prefix: u8,
     special: Special,
 }
 
 /// How many limits need something of others: asked at every change, however many there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Special {
     /// Limits that compare their prefix with the other address.
     peers: usize,
     /// Limits that pace.
     pacing: usize,
+    /// How long the prefixes are that hosts are looked up by.
+    lengths: Lengths,
 }
 
 impl Special {
     fn add(&mut self, limit: &Limit) {
         self.peers += usize::from(limit.matches == Match::Peer);
         self.pacing += usize::from(limit.action.paces());
+        if limit.matches == Match::Host {
+            self.lengths.add(&limit.prefix);
+        }
     }
 
     fn remove(&mut self, limit: &Limit) {
         self.peers -= usize::from(limit.matches == Match::Peer);
         self.pacing -= usize::from(limit.action.paces());
+        if limit.matches == Match::Host {
+            self.lengths.remove(&limit.prefix);
+        }
     }
 
     fn of<'a>(limits: impl Iterator<Item = &'a Limit>) -> Self {
@@ -88,7 +106,7 @@ impl Special {
 
 impl LimitTable {
     /// Every limit of a prefix.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry<Limit>> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Entry<Limit>> {
         self.limits.values()
     }
 
@@ -109,8 +127,20 @@ impl LimitTable {
 
     /// The limits whose prefixes hold a host, the longest first.
     pub(super) fn holding(&self, host: IpNet) -> impl Iterator<Item = &Entry<Limit>> {
-        let prefixes = std::iter::successors(Some(host), IpNet::supernet);
+        let prefixes = self.special.lengths.prefixes_of(host);
         prefixes.map(LimitKey::host).filter_map(|key| self.get(&key))
+    }
+
+    /// Whether a limit keeps its hosts in the table however long they are idle: one of a single host, and
+    /// one that grants a burst once, which coming back must not earn again.
+    pub(super) fn keeps_hosts(&self, limit: &Limit) -> bool {
+        limit.one_time_burst.is_some()
+            || single_host(&limit.prefix, self.ipv6_host_prefix).is_some()
+    }
+
+    /// By slot, whether the limit in it [keeps its hosts](Self::keeps_hosts).
+    pub(super) fn kept_slots(&self) -> Arc<[AtomicBool]> {
+        Arc::clone(&self.kept_slots)
     }
 
     /// Every group.
@@ -176,7 +206,7 @@ impl LimitTable {
         if let Some(old) = self.limits.insert(key, Entry::new(limit.clone(), &encoded, slot)) {
             self.special.remove(&old.stated);
         }
-        self.key_of_slot[slot as usize] = Some(key);
+        self.note_slot(slot, Some(limit));
         Ok(self.replaced(old))
     }
 
@@ -277,9 +307,10 @@ impl LimitTable {
         lost.into_iter().for_each(|ifindex| self.remove_link(ifindex, bank));
     }
 
-    /// Does what had to wait until no packet could see it.
-    pub(super) fn clean(&mut self) -> Result<()> {
-        self.prefixes.clean()
+    /// Does a part of what had to wait until no packet could see it, at most so many prefixes; `true`
+    /// when nothing is left that can be done by now.
+    pub(super) fn clean(&mut self, most: usize) -> Result<bool> {
+        self.prefixes.clean(most)
     }
 
     /// Row of a group, or of none.
@@ -338,8 +369,15 @@ impl LimitTable {
     }
 
     fn release_slot(&mut self, slot: u32) {
-        self.key_of_slot[slot as usize] = None;
+        self.note_slot(slot, None);
         self.rows.release_slot(slot);
+    }
+
+    /// Notes which limit of a prefix is in a slot.
+    fn note_slot(&mut self, slot: u32, limit: Option<&Limit>) {
+        let keeps = limit.is_some_and(|limit| self.keeps_hosts(limit));
+        self.key_of_slot[slot as usize] = limit.map(Limit::key);
+        self.kept_slots[slot as usize].store(keeps, Ordering::Relaxed);
     }
 }
 

@@ -63,12 +63,20 @@ impl Prefixes {
         self.stale = Some((limits, bank, Instant::now() + REST));
     }
 
-    /// Removes what the policy before has left, once no packet can be looking at it.
-    pub(super) fn clean(&mut self) -> Result<()> {
-        match &self.stale {
-            Some((_, _, usable)) if *usable <= Instant::now() => self.empty_other_bank(),
-            Some(_) | None => Ok(()),
+    /// Removes what the policy before has left, once no packet can be looking at it: at most so many;
+    /// `true` when nothing is left that can be removed by now.
+    pub(super) fn clean(&mut self, most: usize) -> Result<bool> {
+        let Some((limits, bank, usable)) = &mut self.stale else { return Ok(true) };
+        if *usable > Instant::now() {
+            return Ok(true);
         }
+        let (part, bank) = (limits.split_off(limits.len().saturating_sub(most)), *bank);
+        let is_last = limits.is_empty();
+        if is_last {
+            self.stale = None;
+        }
+        part.iter().try_for_each(|limit| self.remove(limit, bank))?;
+        Ok(is_last)
     }
 
     /// As [`clean`](Self::clean), waiting for it.

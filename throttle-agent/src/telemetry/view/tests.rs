@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::datapath::LinkStatus;
+use crate::datapath::{HostPlace, LinkStatus};
 
 fn tallies(set: &[(Reason, u64, u64)]) -> [Tally; Reason::COUNT] {
     Reason::ALL.map(|reason| {
@@ -101,6 +101,7 @@ fn every_reason_is_shown_once() {
 #[test]
 fn a_host_has_the_designed_shape() {
     let host = HostState {
+        place: HostPlace::default(),
         address: "10.0.0.7".parse().unwrap(),
         limit: Some("10.0.0.0/24".parse().unwrap()),
         group: Some("acme".parse().unwrap()),
@@ -124,6 +125,7 @@ fn a_host_has_the_designed_shape() {
 #[test]
 fn an_ipv6_host_is_shown_as_its_prefix() {
     let host = HostState {
+        place: HostPlace::default(),
         address: "2001:db8::".parse().unwrap(),
         limit: None,
         group: None,

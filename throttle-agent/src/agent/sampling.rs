@@ -1,0 +1,74 @@
+//! What the agent does by itself once a second or two, without keeping anyone from the engine for long.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{Agent, blocking};
+use crate::{
+    error::Result,
+    telemetry::{HostView, TopHosts},
+};
+
+/// Hosts that are looked up in one turn at the engine.
+pub const HOSTS_PER_TURN: usize = 512;
+
+impl Agent {
+    /// Takes one sample and passes it to everyone who listens.
+    ///
+    /// # Errors
+    /// Reading the counters failed.
+    pub async fn sample(self: &Arc<Self>) -> Result<()> {
+        let begun = Instant::now();
+        let agent = Arc::clone(self);
+        let ways = blocking(move || Ok(agent.hosts.sample())).await?;
+        let hosts = self.hosts_in(&ways).await?;
+        let top = blocking(move || Ok(TopHosts::new(hosts))).await?;
+        let (sample, event) = self
+            .with(|engine, telemetry| Ok((telemetry.sample(engine)?, telemetry.take_event())))
+            .await?;
+        self.work.sampled(begun.elapsed());
+        // Who waits for the sample finds the hosts that go with it.
+        self.top_hosts.send_replace(Arc::new(top));
+        event.into_iter().for_each(|event| self.events.publish(event));
+        self.samples.send_replace(Arc::new(sample));
+        Ok(())
+    }
+
+    /// The hosts in these ways of the host table, with the rates of the last sample; ways without a host
+    /// are left out.
+    ///
+    /// # Errors
+    /// Reading them failed.
+    pub async fn hosts_in(self: &Arc<Self>, ways: &[u32]) -> Result<Vec<HostView>> {
+        let mut views = Vec::with_capacity(ways.len());
+        for ways in ways.chunks(HOSTS_PER_TURN) {
+            let ways = ways.to_vec();
+            let read = move |engine: &mut dyn super::Engine, _: &mut _| {
+                Ok((engine.hosts_in(&ways)?, engine.ipv6_host_prefix()))
+            };
+            let (hosts, bits) = self.with(read).await?;
+            views.extend(hosts.iter().map(|host| self.hosts.view(host, bits)));
+        }
+        Ok(views)
+    }
+
+    /// Forgets hosts that have been idle for `idle`, and does what had to wait; returns how many were
+    /// forgotten. The table is searched beside the engine.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub async fn expire(self: &Arc<Self>, idle: Duration) -> Result<usize> {
+        while !self.with(|engine, _| engine.tidy()).await? {}
+        self.with(|engine, _| engine.check_pacing()).await?;
+        let mut search = self.with(move |engine, _| engine.idle_hosts(idle)).await?;
+        let mut forgotten = 0;
+        loop {
+            let (found, rest) = blocking(move || Ok((search.next(), search))).await?;
+            let Some(found) = found else { return Ok(forgotten) };
+            forgotten += self.with(move |engine, _| engine.forget_hosts(&found)).await?;
+            search = rest;
+        }
+    }
+}
