@@ -7,6 +7,7 @@
 //! many there were.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -167,7 +168,11 @@ fn send(
             ..TestRunAttr::default()
         };
         // SAFETY: the frame outlives the call and has the length that is given.
-        unsafe { attr.run() }.context("running the flood")?;
+        match unsafe { attr.run() } {
+            // A signal to another thread ends a call early.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            outcome => outcome.context("running the flood")?,
+        };
         shared.packets.fetch_add(repeat.into(), Ordering::Relaxed);
         let cpu = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
         shared.cpu_ns.store(cpu.as_nanos() as u64, Ordering::Relaxed);

@@ -18,6 +18,7 @@ mod guest_l3;
 mod guest_pace;
 mod guest_vlan;
 mod prog_actions;
+mod prog_counters;
 mod prog_events;
 mod prog_exempt;
 mod prog_levels;

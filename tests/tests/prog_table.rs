@@ -120,6 +120,29 @@ fn a_host_leaves_the_table_once_its_own_limit_is_gone() {
 }
 
 #[test]
+fn a_host_that_sends_or_is_given_a_limit_after_it_was_found_idle_stays() {
+    require_root!();
+    with_capacity(Side::Far, 64, |program| {
+        let fast = limits::rated(8_000_000_000, 1 << 20);
+        program.set(&limits::each("10.0.0.0/16", fast));
+        let (sends, is_limited, is_idle) = ("10.0.0.1", "10.0.0.2", "10.0.0.3");
+        let sent = |host: &str| Frame::udp(host, PEER).bytes();
+        for host in [sends, is_limited, is_idle] {
+            program.run(Hook::Ingress, &sent(host));
+        }
+        let idle = Duration::from_secs(1);
+        sleep(idle + Duration::from_millis(100));
+        let found: Vec<_> = sound(program.datapath().idle_hosts(idle)).collect();
+        program.run(Hook::Ingress, &sent(sends));
+        program.set(&limits::each(&format!("{is_limited}/32"), fast));
+        let forget = |found| sound(program.datapath().forget_hosts(found));
+        assert_eq!(found.iter().map(forget).sum::<usize>(), 1);
+        assert_eq!(program.host(is_idle).map(|host| host.address), None);
+        assert!(program.host(sends).is_some() && program.host(is_limited).is_some());
+    });
+}
+
+#[test]
 fn the_fuller_the_table_the_sooner_idle_hosts_leave_and_some_never_do() {
     require_root!();
     with_capacity(Side::Far, 64, |program| {

@@ -68,9 +68,8 @@ fn bench(options: &Options) -> Result<ExitCode> {
     readings.extend(measure(&lab, options, &format!("{} limits", options.limits))?);
     println!("{}", table::readings(&readings));
     println!(
-        "memory: what is resident (Rss in smaps) of all mappings but those of maps ({}), the most of \
-         one reading per round of calls",
-        "anon_inode:bpf-map"
+        "memory: what is resident (Rss in smaps) of all mappings but those of maps (anon_inode:bpf-map), \
+         the most of one reading per round of calls"
     );
     let missed = readings.iter().filter(|reading| !reading.holds()).count();
     println!("{missed} bars missed");

@@ -16,6 +16,9 @@ use crate::{
 /// A search for idle hosts: a batch at a time, as they are found.
 pub type Search = Box<dyn Iterator<Item = IdleHosts> + Send>;
 
+/// Reads counters beside the engine.
+pub type ReadCounters = Box<dyn FnOnce() -> Result<Counters> + Send>;
+
 /// What enforces limits: the kernel in earnest, a table in tests.
 ///
 /// Errors are those of the kernel's maps and hooks.
@@ -87,6 +90,13 @@ pub trait Engine: Send {
 
     /// Reads every counter that is not per host.
     fn counters(&self) -> Result<Counters>;
+
+    /// As [`counters`](Self::counters); what takes long is left to the function returned, which reads
+    /// beside the engine.
+    fn counter_reader(&self) -> Result<ReadCounters> {
+        let counters = self.counters()?;
+        Ok(Box::new(|| Ok(counters)))
+    }
 
     /// Reads the counters of links and the fill of the host table, and leaves out limits and groups.
     fn link_counters(&self) -> Result<Counters>;
@@ -208,6 +218,10 @@ impl Engine for Kernel {
 
     fn counters(&self) -> Result<Counters> {
         self.datapath.counters()
+    }
+
+    fn counter_reader(&self) -> Result<ReadCounters> {
+        Ok(Box::new(self.datapath.counter_reader()?))
     }
 
     fn link_counters(&self) -> Result<Counters> {

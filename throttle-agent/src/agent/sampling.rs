@@ -7,6 +7,7 @@ use std::{
 
 use super::{Agent, blocking};
 use crate::{
+    datapath::Counters,
     error::Result,
     telemetry::{HostView, TopHosts},
 };
@@ -25,8 +26,9 @@ impl Agent {
         let ways = blocking(move || Ok(agent.hosts.sample())).await?;
         let hosts = self.hosts_in(&ways).await?;
         let top = blocking(move || Ok(TopHosts::new(hosts))).await?;
+        let counters = self.counters().await?;
         let (sample, event) = self
-            .with(|engine, telemetry| Ok((telemetry.sample(engine)?, telemetry.take_event())))
+            .with(move |_, telemetry| Ok((telemetry.update(&counters), telemetry.take_event())))
             .await?;
         self.work.sampled(begun.elapsed());
         // Who waits for the sample finds the hosts that go with it.
@@ -34,6 +36,15 @@ impl Agent {
         event.into_iter().for_each(|event| self.events.publish(event));
         self.samples.send_replace(Arc::new(sample));
         Ok(())
+    }
+
+    /// Reads every counter that is not per host.
+    ///
+    /// # Errors
+    /// Reading them failed.
+    pub async fn counters(self: &Arc<Self>) -> Result<Counters> {
+        let read = self.with(|engine, _| engine.counter_reader()).await?;
+        blocking(read).await
     }
 
     /// The hosts in these ways of the host table, with the rates of the last sample; ways without a host

@@ -29,7 +29,7 @@ Examples:
   throttle-agent host list --top 10
   throttle-agent host list --sort excess --json")]
     List {
-        /// At most so many
+        /// At most so many; up to 1000 are as of the last second's sample
         #[arg(long, value_name = "N")]
         top: Option<usize>,
         /// In this order

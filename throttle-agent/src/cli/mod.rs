@@ -144,7 +144,7 @@ Examples:
   throttle-agent stats --watch
   throttle-agent stats --watch 10 --json | jq .hosts")]
 pub struct StatsArgs {
-    /// Show them again every so many seconds; with --json, one line each
+    /// Show the sample of the last second, and a new one every so many seconds; with --json, one line each
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1")]
     pub watch: Option<std::num::NonZeroU32>,
 }

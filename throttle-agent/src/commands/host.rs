@@ -14,6 +14,5 @@ pub(super) async fn show(context: &Context, address: TypedPrefix) -> Result<()> 
 
 pub(super) async fn list(context: &Context, top: Option<usize>, sort: HostSort) -> Result<()> {
     let top = top.map(|top| format!("&top={top}")).unwrap_or_default();
-    let hosts: Vec<HostView> = context.client.get(&format!("/v1/hosts?sort={sort}{top}")).await?;
-    context.output.show(&hosts)
+    context.show::<Vec<HostView>>(&format!("/v1/hosts?sort={sort}{top}")).await
 }

@@ -33,8 +33,7 @@ pub(super) async fn show(context: &Context, name: &LimitName) -> Result<()> {
 }
 
 pub(super) async fn list(context: &Context) -> Result<()> {
-    let limits: Vec<LimitView> = context.client.get("/v1/limits").await?;
-    context.output.show(&limits)
+    context.show::<Vec<LimitView>>("/v1/limits").await
 }
 
 fn path(LimitName { prefix, matches }: &LimitName) -> String {

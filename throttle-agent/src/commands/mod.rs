@@ -16,12 +16,14 @@ mod top;
 
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+
 use crate::{
     cli::{Cli, Command, Global, GroupCommand, HostCommand, LimitCommand, LinkCommand},
     control::{ChangeName, Client},
     error::{Kind, Result, ResultExt},
     instance::RUN_DIR,
-    output::Output,
+    output::{Output, Show},
     policy::{Rates, RatesView},
 };
 
@@ -35,6 +37,15 @@ impl Context {
     fn new(global: &Global) -> Self {
         let client = Client::new(global.instance.clone(), Path::new(RUN_DIR));
         Self { client, output: Output::new(global) }
+    }
+
+    /// Asks for what may be long and shows it. As JSON it is not read here: the agent makes it of the rows
+    /// that make the tables.
+    async fn show<T: DeserializeOwned + Show>(&self, path: &str) -> Result<()> {
+        if self.output.is_json() {
+            return self.output.show_json(&self.client.get_json(path).await?);
+        }
+        self.output.show(&self.client.get::<T>(path).await?)
     }
 
     fn warn(&self, warnings: &[String]) {

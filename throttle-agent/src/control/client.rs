@@ -50,6 +50,14 @@ impl Client {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
+    /// As [`get`](Self::get); returns the JSON as the agent wrote it, on one line.
+    ///
+    /// # Errors
+    /// As with [`get`](Self::get).
+    pub async fn get_json(&self, path: &str) -> Result<Bytes> {
+        self.ask_for_text(Method::GET, path, Bytes::new()).await
+    }
+
     /// Sends something.
     ///
     /// # Errors
@@ -108,9 +116,13 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
+        decode(&self.ask_for_text(method, path, body).await?)
+    }
+
+    async fn ask_for_text(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
         let asked = async {
             let response = self.open(method, path, body).await?;
-            decode(&self.collect(response).await?)
+            self.collect(response).await
         };
         timeout(PATIENCE, asked).await.map_err(|_| {
             Error::failed(format_args!("no answer from {} in {PATIENCE:?}", self.socket.display()))

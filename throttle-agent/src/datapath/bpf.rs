@@ -1,4 +1,4 @@
-//! The calls of bpf(2) that aya does not wrap: TCX links by descriptor.
+//! The calls of bpf(2) that aya does not wrap: TCX links by descriptor, and many counters at once.
 
 use std::{
     ffi::CString,
@@ -11,9 +11,11 @@ use std::{
     path::Path,
 };
 
+const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_PROG_QUERY: libc::c_int = 16;
+const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_LINK_DETACH: libc::c_int = 34;
 
 /// `BPF_OBJ_GET` of `union bpf_attr`.
@@ -71,6 +73,85 @@ pub(super) struct TcxLink {
     /// Index of the interface that it is attached to; `None` when it was detached, or the interface is
     /// gone.
     pub(super) ifindex: Option<u32>,
+}
+
+/// `BPF_MAP_LOOKUP_ELEM` of `union bpf_attr`.
+#[repr(C)]
+struct ElementAttr {
+    map_fd: u64,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// `BPF_MAP_LOOKUP_BATCH` of `union bpf_attr`.
+#[repr(C)]
+struct BatchAttr {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+/// Reads one value of a per-CPU array, that of every possible processor.
+///
+/// # Safety
+///
+/// A value of the map has the size of `T`, any bytes are a `T`, and `values` has one for each possible
+/// processor.
+pub(super) unsafe fn read_element<T>(
+    map: BorrowedFd<'_>,
+    index: u32,
+    values: &mut [T],
+) -> io::Result<()> {
+    let mut attr = ElementAttr {
+        map_fd: map.as_raw_fd() as u64,
+        key: &raw const index as u64,
+        value: values.as_mut_ptr() as u64,
+        flags: 0,
+    };
+    // SAFETY: the key outlives the call; the caller vouches for the room for values.
+    unsafe { bpf(BPF_MAP_LOOKUP_ELEM, &mut attr) }.map(drop)
+}
+
+/// Reads `count` values of a per-CPU array from `first` on, those of all possible processors one after
+/// the other (Linux 5.13 and newer).
+///
+/// # Safety
+///
+/// As for [`read_element`], with values for each possible processor `count` times.
+pub(super) unsafe fn read_batch<T>(
+    map: BorrowedFd<'_>,
+    first: u32,
+    count: u32,
+    values: &mut [T],
+) -> io::Result<()> {
+    let mut keys = vec![0_u32; count as usize];
+    // The kernel goes on behind the key that it is given.
+    let before = first.wrapping_sub(1);
+    let mut next = 0_u32;
+    let mut attr = BatchAttr {
+        in_batch: if first == 0 { 0 } else { &raw const before as u64 },
+        out_batch: &raw mut next as u64,
+        keys: keys.as_mut_ptr() as u64,
+        values: values.as_mut_ptr() as u64,
+        count,
+        map_fd: map.as_raw_fd() as u32,
+        elem_flags: 0,
+        flags: 0,
+    };
+    // SAFETY: keys and both marks outlive the call; the caller vouches for the room for values.
+    let outcome = unsafe { bpf(BPF_MAP_LOOKUP_BATCH, &mut attr) };
+    match outcome {
+        // The end of the map is told by an error, whether or not all was read.
+        Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
+        Ok(_) | Err(_) if attr.count == count => Ok(()),
+        Ok(_) | Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 /// Opens what is pinned at `path`.

@@ -1,5 +1,7 @@
 //! Counters that every processor keeps for itself.
 
+use std::sync::Arc;
+
 use aya::maps::{MapData, MapError, PerCpuArray, PerCpuValues};
 use throttle_common::{
     abi::{self, Direction, LimitUse, limit_use_index, reason_index},
@@ -7,6 +9,7 @@ use throttle_common::{
 };
 
 use super::{
+    limit_use::LimitUseReader,
     pod::{Plain, Raw},
     state::Tally,
 };
@@ -16,6 +19,7 @@ use crate::error::{Kind, Result, ResultExt};
 pub(super) struct CounterTable {
     reasons: PerCpuArray<MapData, Raw<abi::Tally>>,
     limit_use: PerCpuArray<MapData, Raw<LimitUse>>,
+    limit_use_reader: Arc<LimitUseReader>,
 }
 
 impl CounterTable {
@@ -23,8 +27,14 @@ impl CounterTable {
     pub(super) fn new(
         reasons: PerCpuArray<MapData, Raw<abi::Tally>>,
         limit_use: PerCpuArray<MapData, Raw<LimitUse>>,
+        limit_use_reader: LimitUseReader,
     ) -> Self {
-        Self { reasons, limit_use }
+        Self { reasons, limit_use, limit_use_reader: Arc::new(limit_use_reader) }
+    }
+
+    /// The counters of limits, for reading.
+    pub(super) fn limit_use(&self) -> Arc<LimitUseReader> {
+        Arc::clone(&self.limit_use_reader)
     }
 
     /// A link's packets of one direction, per reason in the order of [`Reason::ALL`].
@@ -41,17 +51,6 @@ impl CounterTable {
             *tally = values.iter().fold(Tally::default(), |sum, Raw(cpu)| sum.plus(cpu));
         }
         Ok(tallies)
-    }
-
-    /// A limit's packets of one direction: passed and excess.
-    pub(super) fn limit_use(&self, index: u32, direction: Direction) -> Result<(Tally, Tally)> {
-        let index = limit_use_index(index, direction);
-        let values =
-            self.limit_use.get(&index, 0).doing(Kind::Failed, || "reading map LIMIT_USE")?;
-        let start = (Tally::default(), Tally::default());
-        Ok(values.iter().fold(start, |(passed, excess), Raw(cpu)| {
-            (passed.plus(&cpu.passed), excess.plus(&cpu.excess))
-        }))
     }
 
     /// Clears the counters of a link that is about to be attached.

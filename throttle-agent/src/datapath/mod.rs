@@ -17,6 +17,7 @@ mod host_reader;
 mod hosts;
 mod interface;
 mod layout;
+mod limit_use;
 mod limits;
 mod links;
 mod lock;

@@ -1,5 +1,7 @@
 //! Opens the datapath, new or with the pins of an earlier agent, and removes it.
 
+use std::os::fd::AsFd;
+
 use aya::{
     Ebpf, Pod,
     maps::{Array, LpmTrie, Map, MapData, PerCpuArray},
@@ -17,6 +19,7 @@ use super::{
     events::ExcessEvents,
     hooks,
     hosts::HostTable,
+    limit_use::LimitUseReader,
     limits::LimitTable,
     links::LinkTable,
     lock,
@@ -68,8 +71,12 @@ impl Datapath {
         // Hosts bound while an earlier agent was killed half-way look their limit up anew.
         config.switch(Policy { has_peers: limits.has_peers(), ..policy });
         let hosts = hosts(&mut ebpf, config.get(), options)?;
-        let counters =
-            CounterTable::new(per_cpu(&mut ebpf, "REASONS")?, per_cpu(&mut ebpf, "LIMIT_USE")?);
+        let limit_use = limit_use(&ebpf)?;
+        let counters = CounterTable::new(
+            per_cpu(&mut ebpf, "REASONS")?,
+            per_cpu(&mut ebpf, "LIMIT_USE")?,
+            limit_use,
+        );
         let overflow = array(&mut ebpf, "OVERFLOW")?;
         let events = Some(ExcessEvents::new(&mut ebpf)?);
         links.adopt(&mut ebpf)?;
@@ -188,6 +195,16 @@ fn hosts(ebpf: &mut Ebpf, config: &Config, options: &Options) -> Result<HostTabl
     let table = HostTable::new(config, sets, mapped(ebpf, "HOSTS")?, names);
     note_capacity("hosts", table.reader().ways(), wanted);
     Ok(table)
+}
+
+/// The counters of limits, for reading through a descriptor of their own.
+fn limit_use(ebpf: &Ebpf) -> Result<LimitUseReader> {
+    let name = "LIMIT_USE";
+    let doing = || format!("opening map {name} for reading");
+    let Some(Map::PerCpuArray(map)) = ebpf.map(name) else { return Err(missing(name)) };
+    let descriptor = map.fd().as_fd().try_clone_to_owned().doing(Kind::Failed, doing)?;
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| error).doing(Kind::Failed, doing)?;
+    Ok(LimitUseReader::new(descriptor, cpus))
 }
 
 /// Says so when adopted hosts are not of the length that was asked for.

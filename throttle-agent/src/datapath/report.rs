@@ -12,6 +12,7 @@ use super::{
     Datapath,
     host_reader::HostReader,
     hosts::HostSnapshot,
+    limit_use::Uses,
     limits::Entry,
     state::{
         Counters, GroupCounters, HostSource, HostState, LastExcess, LimitCounters, LinkCounters,
@@ -45,30 +46,66 @@ impl Datapath {
     /// # Errors
     /// The kernel refuses.
     pub fn counters(&self) -> Result<Counters> {
+        self.counter_reader()?()
+    }
+
+    /// Reads the counters of links, and notes what else there is to read: that goes on beside the
+    /// datapath.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn counter_reader(&self) -> Result<impl FnOnce() -> Result<Counters> + Send + use<>> {
         let now_ns = monotonic_ns()?;
-        let mut limits = Vec::new();
-        for entry in self.limits.iter() {
-            let limit = &entry.stated;
-            let wait_ns = |direction| match limit.scope {
-                Scope::Each => 0,
-                Scope::Shared => self.common_wait_ns(entry, limit.total, direction, now_ns),
-            };
-            let use_of = |direction| self.usage(entry.index, direction, wait_ns(direction));
-            let (prefix, matches) = (limit.prefix, limit.matches);
-            let (up, down) = (use_of(Direction::Up)?, use_of(Direction::Down)?);
-            limits.push(LimitCounters { prefix, matches, up, down });
-        }
-        let mut groups = Vec::new();
-        for entry in self.limits.groups() {
-            let group = &entry.stated;
-            let use_of = |direction| {
-                let wait_ns = self.common_wait_ns(entry, group.total, direction, now_ns);
-                self.usage(entry.index, direction, wait_ns)
-            };
-            let (up, down) = (use_of(Direction::Up)?, use_of(Direction::Down)?);
-            groups.push(GroupCounters { name: group.name.clone(), up, down });
-        }
-        Ok(Counters { limits, groups, ..self.link_counters()? })
+        let both = Direction::ALL;
+        let limits: Vec<_> = self
+            .limits
+            .iter()
+            .map(|entry| {
+                let limit = &entry.stated;
+                let waits = match limit.scope {
+                    Scope::Each => [0; 2],
+                    Scope::Shared => {
+                        both.map(|way| self.common_wait_ns(entry, limit.total, way, now_ns))
+                    }
+                };
+                (limit.prefix, limit.matches, entry.index, waits)
+            })
+            .collect();
+        let groups: Vec<_> = self
+            .limits
+            .groups()
+            .map(|entry| {
+                let group = &entry.stated;
+                let waits = both.map(|way| self.common_wait_ns(entry, group.total, way, now_ns));
+                (group.name.clone(), entry.index, waits)
+            })
+            .collect();
+        let rest = self.link_counters()?;
+        let limit_use = self.counters.limit_use();
+        Ok(move || {
+            let of_limits = limits.iter().map(|&(_, _, index, _)| index);
+            let indices: Vec<_> =
+                of_limits.chain(groups.iter().map(|&(_, index, _)| index)).collect();
+            let uses = limit_use.read(&indices)?;
+            let (of_limits, of_groups) = uses.split_at(limits.len());
+            let limits = limits.into_iter().zip(of_limits);
+            let groups = groups.into_iter().zip(of_groups);
+            Ok(Counters {
+                limits: limits
+                    .map(|((prefix, matches, _, waits), uses)| {
+                        let [up, down] = usages(*uses, waits);
+                        LimitCounters { prefix, matches, up, down }
+                    })
+                    .collect(),
+                groups: groups
+                    .map(|((name, _, waits), uses)| {
+                        let [up, down] = usages(*uses, waits);
+                        GroupCounters { name, up, down }
+                    })
+                    .collect(),
+                ..rest
+            })
+        })
     }
 
     /// Reads the counters of links and the fill of the host table, and leaves out limits and groups.
@@ -161,11 +198,6 @@ impl Datapath {
         Ok(self.limits.longest(self.host_prefix(host.address)?))
     }
 
-    fn usage(&self, index: u32, direction: Direction, wait_ns: u64) -> Result<Usage> {
-        let (passed, excess) = self.counters.limit_use(index, direction)?;
-        Ok(Usage { passed, excess, wait_ns })
-    }
-
     /// Time until the next packet of a host conforms to its limit.
     fn host_wait_ns(
         &self,
@@ -196,6 +228,13 @@ impl Datapath {
         let packets = tats(total.packets.is_some()).packets;
         longest_wait_ns(&entry.rates[direction as usize], bytes, packets, now_ns)
     }
+}
+
+/// Counters with waits, up and down.
+fn usages(uses: Uses, [up_ns, down_ns]: [u64; 2]) -> [Usage; 2] {
+    let usage = |(passed, excess), wait_ns| Usage { passed, excess, wait_ns };
+    let [up, down] = uses;
+    [usage(up, up_ns), usage(down, down_ns)]
 }
 
 /// The direction whose bucket counts: that of `up` for both where there is a total.

@@ -71,6 +71,21 @@ impl Output {
         print(&text)
     }
 
+    /// Whether data is shown as JSON.
+    #[must_use]
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Shows JSON that the agent has written, on one line.
+    ///
+    /// # Errors
+    ///
+    /// Stdout cannot be written to.
+    pub fn show_json(self, text: &[u8]) -> Result<()> {
+        write(&[text, b"\n"])
+    }
+
     /// Shows data in place of what was shown before.
     ///
     /// # Errors
@@ -190,9 +205,13 @@ fn json<T: Serialize + ?Sized>(data: &T) -> Result<String> {
 }
 
 fn print(text: &str) -> Result<()> {
+    write(&[text.as_bytes()])
+}
+
+fn write(parts: &[&[u8]]) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| Error::of_io(error, "writing to stdout"))
+    let written = parts.iter().try_for_each(|part| stdout.write_all(part));
+    written.and_then(|()| stdout.flush()).map_err(|error| Error::of_io(error, "writing to stdout"))
 }
 
 /// Words to a person; there is nobody to tell when stderr is closed.

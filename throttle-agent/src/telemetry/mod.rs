@@ -49,7 +49,11 @@ impl Telemetry {
     /// # Errors
     /// Reading the maps failed.
     pub fn sample(&mut self, engine: &dyn Engine) -> Result<StatsView> {
-        let counters = engine.counters()?;
+        Ok(self.update(&engine.counters()?))
+    }
+
+    /// Works out the rates since the last counters, which are older by as much as this is called later.
+    pub fn update(&mut self, counters: &Counters) -> StatsView {
         let now = Instant::now();
         self.links.update(
             now,
@@ -71,12 +75,12 @@ impl Telemetry {
                 (key, [counters.up.passed.bytes, counters.down.passed.bytes])
             }),
         );
-        let stats = self.stats(&counters);
+        let stats = self.stats(counters);
         if let Some(event) = self.pressure.update(stats.hosts.overflowed) {
             pressure::log(event, stats.hosts);
             self.pressure_event = Some(pressure::tell(event, stats.hosts));
         }
-        Ok(stats)
+        stats
     }
 
     /// What the last sample has told of the host table, once.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, response::Response};
 
-use super::Answer;
+use super::{Answer, large};
 use crate::{
     agent::{Agent, Engine, pace_warnings},
     control::{
@@ -26,9 +26,9 @@ use crate::{
         (status = 200, description = "all limits", body = Vec<LimitView>),
     )
 )]
-pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LimitView>> {
+pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Result<Response, Refusal> {
     let limits = agent.with(|engine, _| Ok(engine.limits())).await?;
-    Ok(Json(limits.iter().map(LimitView::from).collect()))
+    large(move || limits.iter().map(LimitView::from).collect::<Vec<_>>()).await
 }
 
 /// Shows the limit of a prefix.

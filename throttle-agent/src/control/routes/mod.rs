@@ -14,10 +14,12 @@ use std::sync::Arc;
 use axum::{
     Extension, Json, Router,
     extract::{Request, State},
-    http::{Method, StatusCode, Uri},
+    http::{Method, StatusCode, Uri, header::CONTENT_TYPE},
     middleware::map_request_with_state,
+    response::{IntoResponse, Response},
     routing::get,
 };
+use serde::Serialize;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -25,7 +27,10 @@ use super::{
     openapi::{self, Document, Preface},
     refusal::Refusal,
 };
-use crate::{agent::Agent, error::Error};
+use crate::{
+    agent::{Agent, blocking},
+    error::{Error, Kind, ResultExt},
+};
 
 /// What a handler returns.
 type Answer<T> = Result<Json<T>, Refusal>;
@@ -69,6 +74,15 @@ pub(crate) fn look_ups(agent: Arc<Agent>) -> Router {
 async fn count(State(agent): State<Arc<Agent>>, request: Request) -> Request {
     agent.work.answered();
     request
+}
+
+/// An answer that may be long: it is made and written off the event loop, where others would wait.
+async fn large<T: Serialize>(
+    make: impl FnOnce() -> T + Send + 'static,
+) -> Result<Response, Refusal> {
+    let written = move || serde_json::to_vec(&make()).doing(Kind::Failed, || "writing an answer");
+    let text = blocking(written).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// Answers everything with an error.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::{Json, extract::State, response::Response};
 use futures_util::StreamExt;
 
-use super::Answer;
+use super::{Answer, large};
 use crate::{
     agent::{Agent, blocking, link_warnings, status_warnings},
     control::{
         LinkSummary, NetnsView, StatusView, StreamQuery,
+        refusal::Refusal,
         request::Asked,
         stream::{self, Framing, Item},
     },
@@ -67,9 +68,10 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
         (status = 200, description = "the counters", body = StatsView),
     )
 )]
-pub(super) async fn stats(State(agent): State<Arc<Agent>>) -> Answer<StatsView> {
-    let read = agent.with(|engine, telemetry| Ok(telemetry.stats(&engine.counters()?))).await;
-    Ok(Json(read?))
+pub(super) async fn stats(State(agent): State<Arc<Agent>>) -> Result<Response, Refusal> {
+    let counters = agent.counters().await?;
+    let stats = agent.with(move |_, telemetry| Ok(telemetry.stats(&counters))).await?;
+    large(move || stats).await
 }
 
 /// Shows the counters again and again, without end.
