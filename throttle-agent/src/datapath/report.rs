@@ -80,8 +80,8 @@ impl Datapath {
                 (group.name.clone(), entry.index, waits)
             })
             .collect();
-        let rest = self.link_counters()?;
-        let limit_use = self.counters.limit_use();
+        let rest = self.counters_beside(0)?;
+        let (hosts, limit_use) = (Arc::clone(self.hosts.reader()), self.counters.limit_use());
         Ok(move || {
             let of_limits = limits.iter().map(|&(_, _, index, _)| index);
             let indices: Vec<_> =
@@ -103,6 +103,7 @@ impl Datapath {
                         GroupCounters { name, up, down }
                     })
                     .collect(),
+                hosts_tracked: hosts.tracked() as u64,
                 ..rest
             })
         })
@@ -113,6 +114,11 @@ impl Datapath {
     /// # Errors
     /// The kernel refuses.
     pub fn link_counters(&self) -> Result<Counters> {
+        self.counters_beside(self.hosts.reader().tracked() as u64)
+    }
+
+    /// The counters of links, beside so many hosts in the table.
+    fn counters_beside(&self, hosts_tracked: u64) -> Result<Counters> {
         let mut links = Vec::new();
         let paces = self.limits.paces();
         for link in self.links.iter() {
@@ -126,7 +132,7 @@ impl Datapath {
             links,
             limits: Vec::new(),
             groups: Vec::new(),
-            hosts_tracked: self.hosts.reader().tracked() as u64,
+            hosts_tracked,
             hosts_capacity: self.hosts.reader().ways().into(),
             generation: self.config.policy().generation,
         })
