@@ -112,7 +112,7 @@ fn a_host_leaves_the_table_once_its_own_limit_is_gone() {
         for host in ["10.0.0.1/32", "10.0.0.2/32"] {
             program.delete(host);
         }
-        let idle = Duration::from_millis(10);
+        let idle = Duration::from_millis(100);
         sleep(2 * idle);
         assert_eq!(sound(program.datapath().expire_hosts(idle)), 2);
         assert_eq!(program.counters().hosts_tracked, 0);
