@@ -9,6 +9,7 @@ use throttle_tests::agent::{self, Agent, Outcome};
 use throttle_tests::netns::{Namespace, unique_name};
 use throttle_tests::require_root;
 
+const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 
 const POLICY: &str = "\
@@ -149,7 +150,7 @@ fn what_cannot_be_put_in_force_changes_nothing() {
     let broken = folder.write("a.toml", "[[limit]]\nprefix = \"10.0.0.0/8\"\n");
     assert_eq!(agent.cli(&format!("apply {broken}")).unwrap().code, Some(USAGE));
     let outcome = agent.cli("reload").unwrap();
-    assert_eq!(outcome.code, Some(USAGE));
+    assert_eq!(outcome.code, Some(FAILED));
     assert!(outcome.stderr.contains("without a configuration file"), "{outcome:?}");
     assert_eq!(state(&agent), before);
 }

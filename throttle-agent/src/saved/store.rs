@@ -202,7 +202,7 @@ impl Store {
     pub(crate) fn read_config(&self) -> Result<Config> {
         match &self.origin.config {
             Some(path) => Config::read(path),
-            None => Err(Error::usage("the agent runs without a configuration file").hint(
+            None => Err(Error::conflict("the agent runs without a configuration file").hint(
                 "start it with `run --config FILE`, or put a file in force with `apply FILE`",
             )),
         }

@@ -112,7 +112,8 @@ async fn read(
     operation_id = "reload",
     responses(
         (status = 200, description = "the file is in force", body = PolicyApplied),
-        (status = 409, description = "the table of limits is full", body = Refusal),
+        (status = 409, description = "there is no file, or the table of limits is full", body = Refusal),
+        (status = 422, description = "the file is unsound: `details` name every mistake", body = Refusal),
     )
 )]
 pub(super) async fn reload(State(agent): State<Arc<Agent>>) -> Answer<PolicyApplied> {

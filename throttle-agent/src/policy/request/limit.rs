@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     Checked, RatesRequest,
+    object::object,
     rates::{Asked, Directions, Excess},
 };
 use crate::{
@@ -29,13 +30,13 @@ pub struct LimitRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupName>,
     /// Packets sent by hosts.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub up: RatesRequest,
     /// Packets sent to hosts.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub down: RatesRequest,
     /// Packets of both directions together.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub total: RatesRequest,
     /// Bytes that each byte bucket grants before it starts to count, at most what passes in a day.
     #[schema(minimum = 1, maximum = 4_320_000_000_000_000_u64)]

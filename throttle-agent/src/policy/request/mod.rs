@@ -1,6 +1,7 @@
 //! What an operator asks for, checked, and what it means.
 
 mod limit;
+mod object;
 mod parent;
 mod rates;
 mod whole;

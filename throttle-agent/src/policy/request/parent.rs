@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     Checked, RatesRequest,
+    object::object,
     rates::{Asked, Directions, Excess},
 };
 use crate::{
@@ -19,13 +20,13 @@ pub struct GroupRequest {
     /// What happens to packets that it has no room for.
     pub action: ParentAction,
     /// Packets sent by its hosts.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub up: RatesRequest,
     /// Packets sent to its hosts.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub down: RatesRequest,
     /// Packets of both directions together.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub total: RatesRequest,
 }
 
@@ -36,13 +37,13 @@ pub struct LinkRequest {
     /// What happens to packets that the link has no room for.
     pub action: ParentAction,
     /// Packets sent by hosts.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub up: RatesRequest,
     /// Packets sent to hosts.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub down: RatesRequest,
     /// Packets of both directions together.
-    #[serde(skip_serializing_if = "RatesRequest::is_empty")]
+    #[serde(skip_serializing_if = "RatesRequest::is_empty", deserialize_with = "object")]
     pub total: RatesRequest,
     /// Counted on top of the layer-3 length of every packet.
     #[schema(maximum = 65_535)]
