@@ -1,8 +1,11 @@
 //! Tables without lines: a bold head, figures to the right.
 
-use comfy_table::{CellAlignment, ContentArrangement, presets};
+use std::iter;
 
 use super::{BOLD, paint};
+
+/// Spaces between columns.
+const GAP: usize = 2;
 
 /// Rows below a head. Columns whose name begins with `>` are figures.
 #[derive(Debug, Clone)]
@@ -24,23 +27,35 @@ impl Table {
     /// The table as text that ends with a newline.
     #[must_use]
     pub fn render(&self, colored: bool) -> String {
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(self.head.iter().map(|name| name.trim_start_matches('>')));
-        table.add_rows(&self.rows);
-        for (column, name) in table.column_iter_mut().zip(&self.head) {
-            column.set_padding((0, 2));
-            if name.starts_with('>') {
-                column.set_cell_alignment(CellAlignment::Right);
+        let names: Vec<_> = self.head.iter().map(|name| name.trim_start_matches('>')).collect();
+        let mut widths: Vec<_> = names.iter().map(|name| name.chars().count()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
             }
         }
-        let mut text = String::new();
-        for (number, line) in table.lines().enumerate() {
-            let line = line.trim_end();
-            text += &paint(BOLD, line, colored && number == 0);
+        let mut text = paint(BOLD, &self.line(&names, &widths), colored) + "\n";
+        for row in &self.rows {
+            text += &self.line(row, &widths);
             text.push('\n');
         }
         text
+    }
+
+    /// One row, as wide as its last cell needs.
+    fn line(&self, cells: &[impl AsRef<str>], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for ((cell, width), name) in cells.iter().zip(widths).zip(&self.head) {
+            let cell = cell.as_ref();
+            let padding = width.saturating_sub(cell.chars().count());
+            let is_figure = name.starts_with('>');
+            let (before, after) = if is_figure { (padding, 0) } else { (0, padding) };
+            line.extend(iter::repeat_n(' ', before));
+            line += cell;
+            line.extend(iter::repeat_n(' ', after + GAP));
+        }
+        line.truncate(line.trim_end().len());
+        line
     }
 }
 
