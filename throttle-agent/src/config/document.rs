@@ -21,7 +21,7 @@ use crate::policy::{GroupEntry, GroupName, LimitEntry, LimitKey, TypedPrefix};
 const TABLES: [&str; 5] = ["agent", "link", "group", "limit", "subscribers"];
 
 /// Keys of `[[subscribers]]`.
-const SUBSCRIBERS: [&str; 5] = ["file", "group", "action", "burst", "scope"];
+pub(super) const SUBSCRIBERS: [&str; 5] = ["file", "group", "action", "burst", "scope"];
 
 /// A file while it is read.
 struct Reader<'a> {

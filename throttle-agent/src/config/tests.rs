@@ -303,3 +303,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_manual_page_names_every_key() {
+    let page = include_str!("../../../packaging/man/throttle.toml.5");
+    let words: Vec<_> =
+        page.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+    let keys = [entries::limit_keys(), entries::group_keys(), entries::link_keys()].concat();
+    for key in keys.iter().chain(&agent::KEYS).chain(&document::SUBSCRIBERS) {
+        assert!(words.contains(key), "the page says nothing of {key}");
+    }
+}
