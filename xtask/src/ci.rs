@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::test::{Skipped, Tally};
-use crate::{demo, exec, lint, setup, test};
+use crate::{demo, exec, lint, package, setup, test};
 
 /// Runs all steps even if one fails, so that one run shows all there is to mend. The tally of
 /// the tests is the last line on stdout.
@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
         report.step("lint", lint::run);
         report.step("test", || test::measure(None, Skipped::Fails, &mut tally));
         report.step("demo", demo::check);
+        report.step("package", || package::run(true));
     }
     report.print();
     println!("{tally}");
@@ -45,7 +46,7 @@ impl Report {
     fn print(&self) {
         for (name, duration) in &self.durations {
             let outcome = if self.failed.contains(name) { "failed" } else { "ok" };
-            eprintln!("ci: {name:<6} {:>7.1} s  {outcome}", duration.as_secs_f64());
+            eprintln!("ci: {name:<7} {:>7.1} s  {outcome}", duration.as_secs_f64());
         }
     }
 }

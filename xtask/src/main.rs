@@ -75,7 +75,7 @@ enum Task {
     },
     /// Check formatting, clippy on the host and the eBPF crates, licences and sources
     Lint,
-    /// Run what CI runs: setup, lint, test, demo; a skipped test counts as failed
+    /// Run what CI runs: setup, lint, test, demo, package; a skipped test counts as failed
     Ci,
 }
 
