@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 const NAMED: &str = "/run/netns";
 
 /// Asks a file which kind of namespace it is; of linux/nsfs.h.
-const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 
 /// What can be given.
 const ACCEPTED: &str = "give a name that `ip netns list` shows, which has no slash, or a path such as \

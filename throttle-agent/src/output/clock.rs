@@ -24,7 +24,8 @@ fn between(at_seconds: u64, now_seconds: u64) -> String {
 
 /// The parts of a time in seconds since 1970; `None` where the year does not fit.
 fn local(seconds: u64) -> Option<libc::tm> {
-    let seconds = libc::time_t::try_from(seconds).ok()?;
+    // The type is that of the call below: libc has it as one that is about to change.
+    let seconds = seconds.try_into().ok()?;
     let mut parts = MaybeUninit::uninit();
     // SAFETY: both pointers are of this function and of the right types.
     let written = unsafe { libc::localtime_r(&raw const seconds, parts.as_mut_ptr()) };
