@@ -118,7 +118,8 @@ timeout() {{ local bounded="command timeout -s INT $1"; shift; "$@"; }}
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        for instance in [self.instance.clone(), format!("{}-fip", self.instance)] {
+        for suffix in ["", "-fip", "-blue"] {
+            let instance = format!("{}{suffix}", self.instance);
             let mut detach = Command::new(agent::binary());
             detach.args(["--instance", &instance, "detach", "--all"]);
             let outcome = Outcome::of(detach.args(["--netns", self.namespace.name()]));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Agent, Engine, blocking, policy_in_force};
+use super::{Agent, Engine, blocking, no_link, policy_in_force};
 use crate::{
     config::Config,
     datapath::{Applied, Change},
@@ -133,12 +133,15 @@ impl Changes<'_> {
         Ok(applied)
     }
 
-    /// Puts entries in force beside those there are, at one instant.
+    /// Puts entries in force beside those there are, at one instant. Links that it names must be attached.
     ///
     /// # Errors
     /// As with [`set_limit`](Self::set_limit).
     pub fn merge(&mut self, policy: &Policy) -> Result<Applied> {
         let attached = self.attached()?;
+        if let Some(absent) = policy.links.keys().find(|name| !attached.contains(name)) {
+            return Err(no_link(absent, &self.read(|engine| Ok(engine.links()))?));
+        }
         let pending = self.store.begin(Store::additions(policy))?;
         let whole = self.store.policy(&attached);
         self.finish(pending, |engine| engine.apply(&whole), applied_words)

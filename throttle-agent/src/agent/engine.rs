@@ -98,9 +98,6 @@ pub trait Engine: Send {
         Ok(Box::new(|| Ok(counters)))
     }
 
-    /// Reads the counters of links and the fill of the host table, and leaves out limits and groups.
-    fn link_counters(&self) -> Result<Counters>;
-
     /// Reads one host.
     fn host(&self, address: IpAddr) -> Result<Option<HostState>>;
 
@@ -222,10 +219,6 @@ impl Engine for Kernel {
 
     fn counter_reader(&self) -> Result<ReadCounters> {
         Ok(Box::new(self.datapath.counter_reader()?))
-    }
-
-    fn link_counters(&self) -> Result<Counters> {
-        self.datapath.link_counters()
     }
 
     fn host(&self, address: IpAddr) -> Result<Option<HostState>> {

@@ -210,10 +210,6 @@ impl Engine for FakeEngine {
         })
     }
 
-    fn link_counters(&self) -> Result<Counters> {
-        Ok(Counters { limits: Vec::new(), groups: Vec::new(), ..self.counters()? })
-    }
-
     /// Without levels.
     fn explain(&self, address: IpAddr) -> Result<Explanation> {
         let holds = |limit: &&Limit| limit.prefix.contains(&address);

@@ -109,14 +109,6 @@ impl Datapath {
         })
     }
 
-    /// Reads the counters of links and the fill of the host table, and leaves out limits and groups.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn link_counters(&self) -> Result<Counters> {
-        self.counters_beside(self.hosts.reader().tracked() as u64)
-    }
-
     /// The counters of links, beside so many hosts in the table.
     fn counters_beside(&self, hosts_tracked: u64) -> Result<Counters> {
         let mut links = Vec::new();

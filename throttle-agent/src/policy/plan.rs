@@ -23,9 +23,11 @@ pub struct PolicyPlan {
 /// One entry, before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Planned<T> {
-    /// What is in force; `null` when it is new.
+    /// What is in force; left out when it is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<T>,
-    /// What would be; `null` when it would be deleted.
+    /// What would be; left out when it would be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<T>,
 }
 

@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 
 use super::Answer;
 use crate::{
-    agent::{Agent, Changes, Engine, blocking, pace_warnings, policy_in_force},
+    agent::{Agent, Changes, Engine, blocking, no_link, pace_warnings, policy_in_force},
     control::{
         PolicyAnswer, PolicyApplied, PolicyQuery,
         refusal::Refusal,
@@ -84,11 +84,15 @@ pub(super) async fn merge(
     Asked(asked): Asked<PolicyQuery>,
     body: LargeBody,
 ) -> Answer<PolicyAnswer> {
-    let (ipv6_host_prefix, groups) =
-        agent.with(|engine, _| Ok((engine.ipv6_host_prefix(), engine.groups()))).await?;
-    let check = move |request: PolicyRequest| {
+    let (ipv6_host_prefix, attached, groups) = agent
+        .with(|engine, _| Ok((engine.ipv6_host_prefix(), attached(engine), engine.groups())))
+        .await?;
+    let check = move |mut request: PolicyRequest| {
+        let absent = if asked.globs { resolve_links(&mut request, &attached)? } else { Vec::new() };
         let known: HashSet<_> = groups.iter().map(|group| &group.name).collect();
-        request.check_beside(ipv6_host_prefix, &known)
+        let mut checked = request.check_beside(ipv6_host_prefix, &known)?;
+        checked.warnings.extend(absent);
+        Ok(checked)
     };
     let checked = read(body, check).await?;
     if asked.dry_run {
@@ -132,6 +136,11 @@ async fn plan(
         agent.with(|engine, _| Ok((policy_in_force(engine), engine.links()))).await?;
     let plan = blocking(move || {
         let Checked { value, mut warnings } = checked;
+        let is_attached =
+            |name: &str| links.iter().any(|link| link.interface.as_deref() == Some(name));
+        if let Some(name) = value.links.keys().find(|name| !is_attached(name)) {
+            return Err(no_link(name, &links));
+        }
         warnings.extend(pace_warnings(&value.limits, &links));
         Ok(PolicyPlan::new(&before, &after(&before, value), warnings))
     });

@@ -14,8 +14,9 @@ use crate::{
         request::Asked,
         stream::{self, Framing, Item},
     },
+    error::Result,
     links::Surroundings,
-    telemetry::{self, StatsView},
+    telemetry::{self, HostsView, StatsView},
 };
 
 /// Shows the agent and its links.
@@ -29,15 +30,15 @@ use crate::{
 )]
 pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView> {
     let around = blocking(Surroundings::read).await?;
-    let (links, limits, hosts, mut warnings) = agent
+    let hosts = hosts(&agent).await?;
+    let (links, limits, mut warnings) = agent
         .with(move |engine, telemetry| {
-            let hosts = telemetry.stats(&engine.link_counters()?).hosts;
             let (reports, limits) = (engine.link_reports()?, engine.limits());
             let warnings = status_warnings(telemetry, hosts, &limits);
             let of_links = link_warnings(&limits, &reports, &around);
             let links = reports.iter().zip(of_links);
             let links = links.map(|(report, warnings)| LinkSummary::new(report, &around, warnings));
-            Ok((links.collect::<Vec<_>>(), limits.len(), hosts, warnings))
+            Ok((links.collect::<Vec<_>>(), limits.len(), warnings))
         })
         .await?;
     let info = &agent.info;
@@ -59,6 +60,16 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
     }))
 }
 
+/// The host table as of the last sample: counting hosts goes through all of it.
+async fn hosts(agent: &Arc<Agent>) -> Result<HostsView> {
+    let sampled = agent.samples().borrow().hosts;
+    if sampled != HostsView::default() {
+        return Ok(sampled);
+    }
+    let counters = agent.counters().await?;
+    agent.with(move |_, telemetry| Ok(telemetry.stats(&counters).hosts)).await
+}
+
 /// Shows every counter that is not per host.
 #[utoipa::path(
     get,
@@ -68,7 +79,9 @@ pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView
         (status = 200, description = "the counters", body = StatsView),
     )
 )]
-pub(super) async fn stats(State(agent): State<Arc<Agent>>) -> Result<Response, Refusal> {
+pub(super) async fn stats(
+    State(agent): State<Arc<Agent>>,
+) -> std::result::Result<Response, Refusal> {
     let counters = agent.counters().await?;
     let stats = agent.with(move |_, telemetry| Ok(telemetry.stats(&counters))).await?;
     large(move || stats).await

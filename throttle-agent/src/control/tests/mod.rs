@@ -16,6 +16,7 @@ use tokio::{
 mod clients;
 mod document;
 mod events;
+mod plan;
 mod policy;
 
 use super::*;
