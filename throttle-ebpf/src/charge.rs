@@ -133,12 +133,14 @@ fn link_alone(row: u32, direction: Direction, bank: u32, wire: Wire) -> Option<R
 
 /// Charges and counts the packet, and says what becomes of it.
 ///
-/// `None` when a limit, a host or buckets that a number names do not exist.
+/// `None` when a limit or buckets that a number names do not exist.
 #[inline(always)]
 fn admit(seen: &Seen, slot: u32, row: u32, place: &Place) -> Option<Verdict> {
     let (direction, wire) = (seen.direction(), seen.wire());
     let limit = limits::get(slot)?;
-    let host = if place.has_way { Some(hosts::in_way(place.number)?) } else { None };
+    // No way has no host. Nothing but the pointer says whether there is one: Linux 6.1 cannot follow that another
+    // word says the same.
+    let host = hosts::in_way(if place.has_way { place.number } else { hosts::NO_WAY });
     let clock = KernelClock::read(limit.zero);
     if let Some(host) = host {
         host.direction(direction).last_seen.store(seen_word(clock.coarse_ns()));

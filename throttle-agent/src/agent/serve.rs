@@ -183,8 +183,11 @@ async fn repeat<W: Future<Output = Result<()>>>(
     while !*stopping.borrow_and_update() {
         tokio::select! {
             _ = ticks.tick() => {
-                if let Err(error) = work(Arc::clone(&agent)).await {
-                    tracing::warn!("{doing}: {error}");
+                match work(Arc::clone(&agent)).await {
+                    // `detach --all` has been faster.
+                    Err(error) if error.kind() == Kind::NotRunning => {}
+                    Err(error) => tracing::warn!("{doing}: {error}"),
+                    Ok(()) => {}
                 }
             }
             _ = stopping.changed() => {}
