@@ -13,10 +13,10 @@ use crate::{
         request::{Asked, LargeBody},
     },
     datapath::Applied,
-    error::Result,
+    error::{Error, Result},
     events::Cause,
     links::Pattern,
-    policy::{Checked, LinkEntry, Policy, PolicyPlan, PolicyRequest},
+    policy::{Checked, Group, LinkEntry, Policy, PolicyPlan, PolicyRequest},
 };
 
 /// Shows all that is in force, as a policy that can be put in force.
@@ -51,15 +51,7 @@ pub(super) async fn apply(
     Asked(asked): Asked<PolicyQuery>,
     body: LargeBody,
 ) -> Answer<PolicyAnswer> {
-    let (ipv6_host_prefix, attached) =
-        agent.with(|engine, _| Ok((engine.ipv6_host_prefix(), attached(engine)))).await?;
-    let check = move |mut request: PolicyRequest| {
-        let absent = if asked.globs { resolve_links(&mut request, &attached)? } else { Vec::new() };
-        let mut checked = request.check(ipv6_host_prefix)?;
-        checked.warnings.extend(absent);
-        Ok(checked)
-    };
-    let checked = read(body, check).await?;
+    let checked = read(&agent, body, asked, |_| Vec::new()).await?;
     if asked.dry_run {
         return plan(&agent, checked, |_, asked| asked).await;
     }
@@ -84,28 +76,32 @@ pub(super) async fn merge(
     Asked(asked): Asked<PolicyQuery>,
     body: LargeBody,
 ) -> Answer<PolicyAnswer> {
-    let (ipv6_host_prefix, attached, groups) = agent
-        .with(|engine, _| Ok((engine.ipv6_host_prefix(), attached(engine), engine.groups())))
-        .await?;
-    let check = move |mut request: PolicyRequest| {
-        let absent = if asked.globs { resolve_links(&mut request, &attached)? } else { Vec::new() };
-        let known: HashSet<_> = groups.iter().map(|group| &group.name).collect();
-        let mut checked = request.check_beside(ipv6_host_prefix, &known)?;
-        checked.warnings.extend(absent);
-        Ok(checked)
-    };
-    let checked = read(body, check).await?;
+    let checked = read(&agent, body, asked, |engine| engine.groups()).await?;
     if asked.dry_run {
         return plan(&agent, checked, Policy::with).await;
     }
     change(&agent, checked, |changes, policy| changes.merge(policy)).await
 }
 
+/// Reads a policy whose limits may name the groups that `known` finds, besides its own.
+///
 /// A large policy takes a while to read: neither the event loop nor the datapath waits for it.
 async fn read(
+    agent: &Arc<Agent>,
     body: LargeBody,
-    check: impl FnOnce(PolicyRequest) -> Result<Checked<Policy>> + Send + 'static,
+    asked: PolicyQuery,
+    known: fn(&dyn Engine) -> Vec<Group>,
 ) -> Result<Checked<Policy>, Refusal> {
+    let (ipv6_host_prefix, attached, groups) = agent
+        .with(move |engine, _| Ok((engine.ipv6_host_prefix(), attached(engine), known(engine))))
+        .await?;
+    let check = move |mut request: PolicyRequest| {
+        let absent = if asked.globs { resolve_links(&mut request, &attached)? } else { Vec::new() };
+        let known: HashSet<_> = groups.iter().map(|group| &group.name).collect();
+        let mut checked = request.check_beside(ipv6_host_prefix, &known)?;
+        checked.warnings.extend(absent);
+        Ok::<_, Error>(checked)
+    };
     Ok(blocking(move || Ok(body.read::<PolicyRequest>().map(check))).await???)
 }
 
@@ -169,7 +165,7 @@ async fn change(
 fn resolve_links(request: &mut PolicyRequest, attached: &[String]) -> Result<Vec<String>> {
     let mut patterns = Vec::new();
     for entry in std::mem::take(&mut request.links) {
-        let pattern = entry.interface.parse::<Pattern>().map_err(crate::error::Error::usage)?;
+        let pattern = entry.interface.parse::<Pattern>().map_err(Error::usage)?;
         patterns.push((pattern, entry.link));
     }
     let mut used = HashSet::new();
