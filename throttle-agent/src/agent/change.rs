@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Agent, Engine, blocking, no_link, policy_in_force};
+use super::{Agent, Engine, blocking, check_attached, policy_in_force};
 use crate::{
     config::Config,
     datapath::{Applied, Change},
@@ -138,10 +138,8 @@ impl Changes<'_> {
     /// # Errors
     /// As with [`set_limit`](Self::set_limit).
     pub fn merge(&mut self, policy: &Policy) -> Result<Applied> {
+        self.read(|engine| check_attached(policy, &engine.links()))?;
         let attached = self.attached()?;
-        if let Some(absent) = policy.links.keys().find(|name| !attached.contains(name)) {
-            return Err(no_link(absent, &self.read(|engine| Ok(engine.links()))?));
-        }
         let pending = self.store.begin(Store::additions(policy))?;
         let whole = self.store.policy(&attached);
         self.finish(pending, |engine| engine.apply(&whole), applied_words)
@@ -212,7 +210,7 @@ impl Changes<'_> {
     }
 
     fn attached(&self) -> Result<Vec<String>> {
-        self.read(|engine| Ok(attached(engine)))
+        self.read(|engine| Ok(engine.attached()))
     }
 }
 
@@ -237,7 +235,7 @@ pub(super) fn begin(
         let pending = store.begin_file(config, engine.ipv6_host_prefix())?;
         store.settle(pending);
     }
-    let policy = store.policy(&attached(engine));
+    let policy = store.policy(&engine.attached());
     // Where nothing differs, hosts need not look their limits up again.
     if PolicyPlan::new(&policy_in_force(engine), &policy, Vec::new()).is_empty() {
         return Ok(());
@@ -247,10 +245,6 @@ pub(super) fn begin(
         tracing::info!("the saved policy is in force: {change}");
     }
     Ok(())
-}
-
-fn attached(engine: &dyn Engine) -> Vec<String> {
-    engine.links().into_iter().filter_map(|link| link.interface).collect()
 }
 
 /// What applying a policy has changed; `None` when nothing.

@@ -27,6 +27,11 @@ pub trait Engine: Send {
     /// The interfaces it is attached to.
     fn links(&self) -> Vec<LinkStatus>;
 
+    /// Their names, but for those that are gone.
+    fn attached(&self) -> Vec<String> {
+        self.links().into_iter().filter_map(|link| link.interface).collect()
+    }
+
     /// Attaches to an interface; one that is attached already gets the new side.
     fn attach(&mut self, interface: &str, side: Side) -> Result<LinkStatus>;
 
@@ -259,12 +264,20 @@ impl Engine for Kernel {
 /// The policy in force; links that are not limited are left out.
 #[must_use]
 pub fn policy_in_force(engine: &dyn Engine) -> Policy {
-    let interfaces = engine.links().into_iter().filter_map(|link| link.interface);
-    let limited = interfaces.filter_map(|interface| {
+    let limited = engine.attached().into_iter().filter_map(|interface| {
         let limit = engine.link_limit(&interface)?;
         (limit != LinkLimit::default()).then_some((interface, limit))
     });
     Policy { limits: engine.limits(), groups: engine.groups(), links: limited.collect() }
+}
+
+/// Checks that every link that a policy names is attached.
+///
+/// # Errors
+/// [`Kind::NotFound`], naming the first that is not.
+pub fn check_attached(policy: &Policy, links: &[LinkStatus]) -> Result<()> {
+    let is_absent = |name: &&String| links.iter().all(|link| link.interface.as_ref() != Some(name));
+    policy.links.keys().find(is_absent).map_or(Ok(()), |name| Err(no_link(name, links)))
 }
 
 /// The error of naming a link that there is not.

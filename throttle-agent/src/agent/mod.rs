@@ -17,7 +17,9 @@ mod work;
 pub(crate) use advice::link_warnings;
 pub use advice::{pace_warnings, status_warnings};
 pub use change::Changes;
-pub use engine::{Engine, Kernel, ReadCounters, Search, no_link, not_attached, policy_in_force};
+pub use engine::{
+    Engine, Kernel, ReadCounters, Search, check_attached, no_link, not_attached, policy_in_force,
+};
 pub use log::KernelLog;
 pub use netns::{NetnsId, NetnsName};
 pub use privileges::check as check_privileges;

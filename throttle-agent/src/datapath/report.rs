@@ -80,7 +80,8 @@ impl Datapath {
                 (group.name.clone(), entry.index, waits)
             })
             .collect();
-        let rest = self.counters_beside(0)?;
+        let links = self.link_counters()?;
+        let generation = self.config.policy().generation;
         let (hosts, limit_use) = (Arc::clone(self.hosts.reader()), self.counters.limit_use());
         Ok(move || {
             let of_limits = limits.iter().map(|&(_, _, index, _)| index);
@@ -91,6 +92,7 @@ impl Datapath {
             let limits = limits.into_iter().zip(of_limits);
             let groups = groups.into_iter().zip(of_groups);
             Ok(Counters {
+                links,
                 limits: limits
                     .map(|((prefix, matches, _, waits), uses)| {
                         let [up, down] = usages(*uses, waits);
@@ -104,30 +106,22 @@ impl Datapath {
                     })
                     .collect(),
                 hosts_tracked: hosts.tracked() as u64,
-                ..rest
+                hosts_capacity: hosts.ways().into(),
+                generation,
             })
         })
     }
 
-    /// The counters of links, beside so many hosts in the table.
-    fn counters_beside(&self, hosts_tracked: u64) -> Result<Counters> {
-        let mut links = Vec::new();
+    fn link_counters(&self) -> Result<Vec<LinkCounters>> {
         let paces = self.limits.paces();
-        for link in self.links.iter() {
-            links.push(LinkCounters {
+        let read = |link| {
+            Ok(LinkCounters {
                 link: self.links.status(link, paces),
                 up: self.counters.reasons(link.index, Direction::Up)?,
                 down: self.counters.reasons(link.index, Direction::Down)?,
-            });
-        }
-        Ok(Counters {
-            links,
-            limits: Vec::new(),
-            groups: Vec::new(),
-            hosts_tracked,
-            hosts_capacity: self.hosts.reader().ways().into(),
-            generation: self.config.policy().generation,
-        })
+            })
+        };
+        self.links.iter().map(read).collect()
     }
 
     /// The host that an address belongs to; `None` when it is not in the table.

@@ -32,9 +32,9 @@ pub(super) async fn detach(State(agent): State<Arc<Agent>>, body: Body) -> Answe
             vec![detached]
         }
         DetachRequest::All {} => {
-            let links = agent.with(|engine, _| Ok(engine.links())).await?;
+            let attached = agent.with(|engine, _| Ok(engine.attached())).await?;
             agent.detach_all().await?;
-            links.into_iter().filter_map(|link| link.interface).collect()
+            attached
         }
     };
     tracing::info!(?detached, "detached");

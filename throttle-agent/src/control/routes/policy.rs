@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 
 use super::Answer;
 use crate::{
-    agent::{Agent, Changes, Engine, blocking, no_link, pace_warnings, policy_in_force},
+    agent::{Agent, Changes, Engine, blocking, check_attached, pace_warnings, policy_in_force},
     control::{
         PolicyAnswer, PolicyApplied, PolicyQuery,
         refusal::Refusal,
@@ -93,7 +93,7 @@ async fn read(
     known: fn(&dyn Engine) -> Vec<Group>,
 ) -> Result<Checked<Policy>, Refusal> {
     let (ipv6_host_prefix, attached, groups) = agent
-        .with(move |engine, _| Ok((engine.ipv6_host_prefix(), attached(engine), known(engine))))
+        .with(move |engine, _| Ok((engine.ipv6_host_prefix(), engine.attached(), known(engine))))
         .await?;
     let check = move |mut request: PolicyRequest| {
         let absent = if asked.globs { resolve_links(&mut request, &attached)? } else { Vec::new() };
@@ -132,11 +132,7 @@ async fn plan(
         agent.with(|engine, _| Ok((policy_in_force(engine), engine.links()))).await?;
     let plan = blocking(move || {
         let Checked { value, mut warnings } = checked;
-        let is_attached =
-            |name: &str| links.iter().any(|link| link.interface.as_deref() == Some(name));
-        if let Some(name) = value.links.keys().find(|name| !is_attached(name)) {
-            return Err(no_link(name, &links));
-        }
+        check_attached(&value, &links)?;
         warnings.extend(pace_warnings(&value.limits, &links));
         Ok(PolicyPlan::new(&before, &after(&before, value), warnings))
     });
@@ -178,10 +174,6 @@ fn resolve_links(request: &mut PolicyRequest, attached: &[String]) -> Result<Vec
     }
     let absent = patterns.iter().enumerate().filter(|(place, _)| !used.contains(place));
     Ok(absent.map(|(_, (pattern, _))| format!("link {pattern} is not attached here")).collect())
-}
-
-fn attached(engine: &dyn Engine) -> Vec<String> {
-    engine.links().into_iter().filter_map(|link| link.interface).collect()
 }
 
 fn log(answer: &PolicyApplied, done: &str) {
