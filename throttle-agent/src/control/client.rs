@@ -106,10 +106,13 @@ impl Client {
         let mut pending = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| self.hung_up(error))?;
-            pending.extend_from_slice(&frame.into_data().unwrap_or_default());
-            while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
-                let line: Vec<u8> = pending.drain(..=end).collect();
-                each(decode(&line)?)?;
+            let data = frame.into_data().unwrap_or_default();
+            for part in data.split_inclusive(|&byte| byte == b'\n') {
+                pending.extend_from_slice(part);
+                if part.ends_with(b"\n") {
+                    each(decode(&pending)?)?;
+                    pending.clear();
+                }
             }
         }
         Ok(())
