@@ -55,7 +55,7 @@ impl Policy {
         let groups = self.groups.iter().chain(&other.groups);
         let groups: BTreeMap<_, _> = groups.map(|group| (&group.name, group)).collect();
         let mut links = self.links.clone();
-        links.extend(other.links.clone());
+        links.extend(other.links);
         Self {
             limits: limits.into_values().cloned().collect(),
             groups: groups.into_values().cloned().collect(),

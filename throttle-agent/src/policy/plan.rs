@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{GroupEntry, LimitEntry, LinkEntry, LinkLimit, Policy};
+use super::{
+    Group, GroupEntry, GroupName, Limit, LimitEntry, LimitKey, LinkEntry, LinkLimit, Policy,
+};
 
 /// What putting a policy in force would change: the answer to `PUT /v1/policy?dry_run=true`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -35,30 +37,18 @@ impl PolicyPlan {
     /// What differs between two policies.
     #[must_use]
     pub fn new(before: &Policy, after: &Policy, warnings: Vec<String>) -> Self {
-        let limits = |policy: &Policy| -> BTreeMap<_, _> {
-            let entries = policy.limits.iter().map(|limit| (limit.key(), limit.clone()));
-            entries.collect()
-        };
-        let groups = |policy: &Policy| -> BTreeMap<_, _> {
-            let entries = policy.groups.iter().map(|group| (group.name.clone(), group.clone()));
-            entries.collect()
-        };
-        let links = |policy: &Policy| -> BTreeMap<_, _> {
-            let limited = policy.links.iter().filter(|(_, link)| **link != LinkLimit::default());
-            limited.map(|(name, link)| (name.clone(), link.clone())).collect()
-        };
         Self {
             groups: differences(&groups(before), &groups(after), |name, group| GroupEntry {
-                name: name.clone(),
-                group: group.into(),
+                name: (*name).clone(),
+                group: (*group).into(),
             }),
             links: differences(&links(before), &links(after), |interface, link| LinkEntry {
-                interface: interface.clone(),
-                link: link.into(),
+                interface: (*interface).clone(),
+                link: (*link).into(),
             }),
             limits: differences(&limits(before), &limits(after), |key, limit| LimitEntry {
                 prefix: key.prefix.into(),
-                limit: limit.into(),
+                limit: (*limit).into(),
             }),
             warnings,
         }
@@ -69,6 +59,18 @@ impl PolicyPlan {
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.links.is_empty() && self.limits.is_empty()
     }
+}
+
+fn limits(policy: &Policy) -> BTreeMap<LimitKey, &Limit> {
+    policy.limits.iter().map(|limit| (limit.key(), limit)).collect()
+}
+
+fn groups(policy: &Policy) -> BTreeMap<&GroupName, &Group> {
+    policy.groups.iter().map(|group| (&group.name, group)).collect()
+}
+
+fn links(policy: &Policy) -> BTreeMap<&String, &LinkLimit> {
+    policy.links.iter().filter(|(_, link)| **link != LinkLimit::default()).collect()
 }
 
 fn differences<K: Ord, V: PartialEq, E>(
