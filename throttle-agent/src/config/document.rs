@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt::Arguments,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -15,7 +16,10 @@ use super::{
     section::{Section, Source, kind},
     subscribers,
 };
-use crate::policy::{GroupEntry, GroupName, LimitEntry, LimitKey, TypedPrefix};
+use crate::{
+    error::Result,
+    policy::{Checked, GroupEntry, GroupName, LimitEntry, LimitKey, TypedPrefix},
+};
 
 /// Tables that a file has.
 const TABLES: [&str; 5] = ["agent", "link", "group", "limit", "subscribers"];
@@ -31,6 +35,8 @@ struct Reader<'a> {
     config: Config,
     /// Where each limit was given first.
     limits: HashMap<LimitKey, Place>,
+    /// Groups that there are.
+    groups: HashSet<GroupName>,
     /// Groups that limits name, and where.
     members: Vec<(GroupName, Place)>,
 }
@@ -43,8 +49,8 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Config {
     let config = Config::default();
-    let (limits, members) = (HashMap::new(), Vec::new());
-    let mut reader = Reader { path, source, problems, config, limits, members };
+    let (limits, groups, members) = (HashMap::new(), HashSet::new(), Vec::new());
+    let mut reader = Reader { path, source, problems, config, limits, groups, members };
     reader.document(document);
     reader.config
 }
@@ -69,9 +75,8 @@ impl Reader<'_> {
         self.each(document, "group", &groups, Self::group);
         self.each(document, "limit", &entries::limit_keys(), Self::limit);
         self.each(document, "subscribers", &SUBSCRIBERS, Self::subscribers);
-        let groups = &self.config.policy.groups;
-        let names: HashSet<_> = groups.iter().map(|entry| &entry.name).collect();
-        for (group, place) in self.members.iter().filter(|(group, _)| !names.contains(group)) {
+        let is_there = |group| self.groups.contains(group);
+        for (group, place) in self.members.iter().filter(|(group, _)| !is_there(group)) {
             self.problems.add(
                 *place,
                 format_args!("group: there is no group {group}: add [[group]] name = \"{group}\""),
@@ -111,14 +116,9 @@ impl Reader<'_> {
     fn link(&mut self, table: &DeTable<'_>, span: Range<usize>, about: (&str, &[&str])) {
         let mut section = Section::new(self.source, (table, span), about, self.problems);
         let Some(link) = entries::link(&mut section) else { return };
-        match link.request.check() {
-            Ok(checked) => self.config.warnings.extend(
-                checked
-                    .warnings
-                    .iter()
-                    .map(|text| warning(&format!("link {}", link.pattern), text)),
-            ),
-            Err(error) => return section.refuse_all(&error),
+        let name = format_args!("link {}", link.pattern);
+        if !is_sound(&mut section, &mut self.config.warnings, name, link.request.check()) {
+            return;
         }
         if self.config.links.iter().any(|known| known.pattern == link.pattern) {
             let pattern = &link.pattern;
@@ -130,13 +130,11 @@ impl Reader<'_> {
     fn group(&mut self, table: &DeTable<'_>, span: Range<usize>, about: (&str, &[&str])) {
         let mut section = Section::new(self.source, (table, span), about, self.problems);
         let Some((name, group)) = entries::group(&mut section) else { return };
-        match group.check(name.clone()) {
-            Ok(checked) => self.config.warnings.extend(
-                checked.warnings.iter().map(|text| warning(&format!("group {name}"), text)),
-            ),
-            Err(error) => return section.refuse_all(&error),
+        let (title, checked) = (format_args!("group {name}"), group.check(name.clone()));
+        if !is_sound(&mut section, &mut self.config.warnings, title, checked) {
+            return;
         }
-        if self.config.policy.groups.iter().any(|known| known.name == name) {
+        if !self.groups.insert(name.clone()) {
             return section.refuse("name", format_args!("group {name} is given twice"));
         }
         self.config.policy.groups.push(GroupEntry { name, group });
@@ -147,17 +145,11 @@ impl Reader<'_> {
         let prefixes = prefixes(&mut section);
         let Some(request) = entries::limit(&mut section) else { return };
         // What a limit says is checked once, whatever the number of its prefixes.
-        let any = IpNet::default();
-        match request.check(any) {
-            Ok(checked) => {
-                let name =
-                    prefixes.first().map_or_else(String::new, |(prefix, _)| prefix.to_string());
-                let warnings = checked.warnings.iter();
-                self.config
-                    .warnings
-                    .extend(warnings.map(|text| warning(&format!("limit {name}"), text)));
-            }
-            Err(error) => return section.refuse_all(&error),
+        let checked = request.check(IpNet::default());
+        let first = prefixes.first().map_or_else(String::new, |(prefix, _)| prefix.to_string());
+        let name = format_args!("limit {first}");
+        if !is_sound(&mut section, &mut self.config.warnings, name, checked) {
+            return;
         }
         let group_place = section.place_of("group");
         if let Some(group) = &request.group {
@@ -280,6 +272,22 @@ fn known(
     }
 }
 
-fn warning(entry: &str, text: &str) -> String {
-    format!("{entry}: {}", in_keys(text))
+/// Notes what there is to know of an entry; `false` when it is unsound.
+fn is_sound<T>(
+    section: &mut Section<'_, '_>,
+    warnings: &mut Vec<String>,
+    name: Arguments<'_>,
+    checked: Result<Checked<T>>,
+) -> bool {
+    match checked {
+        Ok(checked) => {
+            let texts = checked.warnings.iter();
+            warnings.extend(texts.map(|text| format!("{name}: {}", in_keys(text))));
+            true
+        }
+        Err(error) => {
+            section.refuse_all(&error);
+            false
+        }
+    }
 }
