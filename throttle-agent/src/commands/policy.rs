@@ -63,7 +63,7 @@ pub(super) async fn export(context: &Context) -> Result<()> {
     let links = status.links.into_iter();
     let links: Vec<_> =
         links.filter_map(|link| Some((link.interface?, side(&link.side)))).collect();
-    context.output.text(&policy, &config::write(&status.settings, &links, &policy))
+    context.output.text(&policy, || config::write(&status.settings, &links, &policy))
 }
 
 pub(super) async fn reload(context: &Context) -> Result<()> {

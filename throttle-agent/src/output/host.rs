@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     datapath::Place,
-    policy::{ByteRate, PacketRate, Rates},
+    policy::Rates,
     telemetry::{
         BucketView, FlowView, HostExplained, LastExcessView, LevelFlowView, LevelKind, LevelView,
     },
@@ -124,8 +124,8 @@ fn level(level: &LevelView) -> Vec<[String; 7]> {
     let mut rows = Vec::new();
     for (way, flow) in [("up", &level.up), ("down", &level.down)] {
         let rates = Rates::from(flow.rates);
-        rows.extend(bucket(way, flow, flow.bytes, rates.bytes.map(byte_rate), bytes));
-        let packets = rates.packets.map(packet_rate);
+        rows.extend(bucket(way, flow, flow.bytes, rates.bytes.map(|rate| rate.to_string()), bytes));
+        let packets = rates.packets.map(|rate| rate.to_string());
         rows.extend(bucket(way, flow, flow.packets, packets, |debt| format!("{debt} packets")));
     }
     for (number, row) in rows.iter_mut().enumerate() {
@@ -159,14 +159,6 @@ fn bucket(
         nanoseconds(bucket.debt_ns),
         nanoseconds(flow.wait_ns),
     ])
-}
-
-fn byte_rate(rate: ByteRate) -> String {
-    rate.to_string()
-}
-
-fn packet_rate(rate: PacketRate) -> String {
-    rate.to_string()
 }
 
 fn counted(name: &str, flow: &FlowView) -> [String; 6] {

@@ -67,8 +67,7 @@ impl Output {
     ///
     /// Stdout cannot be written to.
     pub fn show<T: Show + ?Sized>(self, data: &T) -> Result<()> {
-        let text = if self.json { json(data)? } else { self.tables(data) };
-        print(&text)
+        self.text(data, || text(data, wants_color(self.color, &io::stdout())))
     }
 
     /// Whether data is shown as JSON.
@@ -104,10 +103,7 @@ impl Output {
     ///
     /// Stdout cannot be written to.
     pub fn tell(self, told: &Told) -> Result<()> {
-        if self.json {
-            return print(&json(told)?);
-        }
-        print(&told::lines(told, wants_color(self.color, &io::stdout())))
+        self.text(told, || told::lines(told, wants_color(self.color, &io::stdout())))
     }
 
     /// Says what was done: data as JSON, or words for a person.
@@ -123,13 +119,17 @@ impl Output {
         Ok(())
     }
 
-    /// Shows data that has a form of its own in text.
+    /// Shows data as JSON, or in its form in text.
     ///
     /// # Errors
     ///
     /// Stdout cannot be written to.
-    pub fn text(self, data: &impl Serialize, text: &str) -> Result<()> {
-        if self.json { print(&json(data)?) } else { print(text) }
+    pub fn text(
+        self,
+        data: &(impl Serialize + ?Sized),
+        text: impl FnOnce() -> String,
+    ) -> Result<()> {
+        print(&if self.json { json(data)? } else { text() })
     }
 
     /// Shows what putting a policy in force would change.
@@ -142,8 +142,7 @@ impl Output {
             say("nothing would change");
             return Ok(());
         }
-        let colored = wants_color(self.color, &io::stdout());
-        self.text(plan, &plan::lines(plan, colored))
+        self.text(plan, || plan::lines(plan, wants_color(self.color, &io::stdout())))
     }
 
     /// Warns, whatever the format.
@@ -152,10 +151,6 @@ impl Output {
             "{} {words}",
             paint(YELLOW, "warning:", wants_color(self.color, &io::stderr()))
         ));
-    }
-
-    fn tables<T: Show + ?Sized>(self, data: &T) -> String {
-        text(data, wants_color(self.color, &io::stdout()))
     }
 }
 
