@@ -308,7 +308,7 @@ impl Store {
             changed.partition(|(key, change)| self.base(key) == change.now);
         let keys =
             |found: &[(&Key, &Override)]| found.iter().map(|(key, _)| (*key).clone()).collect();
-        let (taken_up, mut void): (Vec<_>, Vec<_>) = (keys(&taken_up), keys(&void));
+        let (taken_up, void): (Vec<_>, Vec<_>) = (keys(&taken_up), keys(&void));
         let mut dropped = Vec::new();
         let mut drop = |changes: &mut Changes, void: Vec<Key>, why: &str| {
             for key in void {
@@ -318,16 +318,12 @@ impl Store {
             }
         };
         drop(&mut self.changes, taken_up, "the file has it as well now");
-        drop(&mut self.changes, mem::take(&mut void), "the file says something else since");
+        drop(&mut self.changes, void, "the file says something else since");
         let named: HashSet<_> = self.file.values().filter_map(Entry::group).collect();
-        for (key, change) in &self.changes {
-            if let (Key::Group(name), None) = (key, &change.now)
-                && named.contains(name)
-            {
-                void.push(key.clone());
-            }
-        }
-        drop(&mut self.changes, mem::take(&mut void), "limits of the file name the group");
+        let is_needed = |key: &Key, change: &Override| matches!(key, Key::Group(name) if change.now.is_none() && named.contains(name));
+        let needed = self.changes.iter().filter(|(key, change)| is_needed(key, change));
+        let needed = needed.map(|(key, _)| key.clone()).collect();
+        drop(&mut self.changes, needed, "limits of the file name the group");
         let lacks_group = |change: &Override| {
             let group = change.now.as_ref().and_then(Entry::group);
             group.is_some_and(|name| self.now(&Key::Group(name.clone())).is_none())
