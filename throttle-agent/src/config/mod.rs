@@ -10,7 +10,6 @@ mod write;
 
 use std::{collections::HashMap, fs, io, path::Path};
 
-use throttle_common::abi::Side;
 use toml::de::DeTable;
 
 pub use agent::{AgentKeys, MOST_ENTRIES};
@@ -105,15 +104,6 @@ fn read(path: &Path) -> io::Result<String> {
 fn cannot_read(path: &Path, error: io::Error) -> Error {
     let error = Error::of_io(error, format_args!("reading {}", path.display()));
     error.hint("the file is TOML; its keys are those of the options, see the README")
-}
-
-/// Where hosts are, as a file has it.
-#[must_use]
-pub(crate) fn side_word(side: Side) -> &'static str {
-    match side {
-        Side::Far => "far",
-        Side::Near => "near",
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a file means, and how its mistakes are told.
 
 use proptest::prelude::*;
+use throttle_common::abi::Side;
 
 use super::*;
 use crate::{

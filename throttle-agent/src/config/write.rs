@@ -7,10 +7,13 @@ use throttle_common::{
     units::{BitRate, PacketsPerSecond, Size, Span},
 };
 
-use super::{AgentKeys, side_word};
-use crate::policy::{
-    DEFAULT_IPV6_HOST_PREFIX, GroupEntry, LimitEntry, LinkRequest, Match, ParentAction,
-    PolicyRequest, RatesRequest, Scope,
+use super::AgentKeys;
+use crate::{
+    policy::{
+        DEFAULT_IPV6_HOST_PREFIX, GroupEntry, LimitEntry, LinkRequest, Match, ParentAction,
+        PolicyRequest, RatesRequest, Scope,
+    },
+    telemetry::side_name,
 };
 
 /// The text of a file that asks for these links and this policy.
@@ -28,7 +31,7 @@ pub fn write(agent: &AgentKeys, links: &[(String, Side)], policy: &PolicyRequest
         let limit = policy.links.iter().find(|entry| entry.interface == *interface);
         begin(&mut text, "link");
         quoted(&mut text, "interface", glob::Pattern::escape(interface));
-        quoted(&mut text, "hosts", side_word(*side));
+        quoted(&mut text, "hosts", side_name(*side));
         link(&mut text, &limit.map(|entry| entry.link).unwrap_or_default());
     }
     policy.groups.iter().for_each(|entry| group(&mut text, entry));
