@@ -88,7 +88,9 @@ impl Events {
     }
 }
 
-fn now_unix_ms() -> u64 {
+/// The time, in milliseconds since 1970, UTC.
+#[must_use]
+pub fn now_unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,6 @@ mod hub;
 mod what;
 mod words;
 
-pub use hub::{Event, Events};
+pub use hub::{Event, Events, now_unix_ms};
 pub use what::{Cause, FlowName, What};
 pub use words::Mood;

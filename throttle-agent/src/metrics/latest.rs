@@ -1,14 +1,12 @@
 //! The newest sample, and when it was taken.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::{
     agent::Agent,
+    events::now_unix_ms,
     telemetry::{StatsView, TopHosts},
 };
 
@@ -45,10 +43,4 @@ pub(super) fn follow(agent: Arc<Agent>) -> watch::Receiver<Arc<Sample>> {
         }
     });
     receiver
-}
-
-/// The time, in milliseconds since 1970, UTC.
-pub(super) fn now_unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,14 +1,12 @@
 //! Times of day, in the time zone of whoever looks.
 
-use std::{
-    mem::MaybeUninit,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::mem::MaybeUninit;
+
+use crate::events::now_unix_ms;
 
 /// A time as `12:00:01`, with the date in front where that is not today's.
 pub(super) fn time_of_day(at_unix_ms: u64) -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    between(at_unix_ms / 1000, since.as_secs())
+    between(at_unix_ms / 1000, now_unix_ms() / 1000)
 }
 
 fn between(at_seconds: u64, now_seconds: u64) -> String {

@@ -52,7 +52,8 @@ impl<K: Eq + Hash> Meter<K> {
 }
 
 /// Growth of a counter, which starts from 0 again when its owner was forgotten and came back.
-pub(super) fn grown(before: u64, now: u64) -> u64 {
+#[must_use]
+pub fn grown(before: u64, now: u64) -> u64 {
     now.checked_sub(before).unwrap_or(now)
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 pub use explain::{BucketView, HostExplained, LastExcessView, LevelFlowView, LevelKind, LevelView};
 pub use host_rates::HostRates;
 pub use hosts::{HostQuery, HostSort};
+pub use meter::grown;
 pub use stream::every_nth;
 pub use top::{TOP, TopHosts};
 pub use view::{

@@ -5,6 +5,8 @@ use std::{
     time::Instant,
 };
 
+use crate::telemetry::grown;
+
 /// Seconds that are remembered.
 pub(super) const REMEMBERED: usize = 30;
 
@@ -54,7 +56,7 @@ impl Meter {
         metered.per_second = elapsed.filter(|elapsed| *elapsed > 0.0).map(|elapsed| {
             let rate = |then: u64, now: u64| {
                 // A counter that shrank belongs to a host that was forgotten and came back.
-                (now.checked_sub(then).unwrap_or(now) as f64 / elapsed).round() as u64
+                (grown(then, now) as f64 / elapsed).round() as u64
             };
             let then = metered.tallies;
             Tallies {

@@ -1,19 +1,15 @@
 //! What reports are made of: everything that is known at one instant.
 
-use std::{
-    collections::HashMap,
-    fs,
-    sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, fs, sync::Arc, time::Instant};
 
 use ipnet::IpNet;
 
 use crate::{
     agent::{Agent, Engine},
     error::{Kind, Result, ResultExt},
+    events::now_unix_ms,
     policy::{LimitKey, Match, RatesView},
-    telemetry::{HostSort, HostView, StatsView, TopHosts},
+    telemetry::{HostSort, HostView, StatsView, TopHosts, grown},
 };
 
 /// Hosts of each direction in a report.
@@ -76,11 +72,11 @@ impl Snapshot {
         let names: Vec<_> = stats.links.iter().filter_map(|link| link.interface.clone()).collect();
         let prefixes: Vec<_> = shown(&hosts).into_iter().filter_map(|host| host.limit).collect();
         let rates = agent.with(move |engine, _| Ok(RatesInForce::read(engine, &names, &prefixes)));
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at_unix_ms = now_unix_ms();
         Ok(Self {
             rates: rates.await?,
             at,
-            at_unix_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            at_unix_ms,
             stats,
             hosts,
             process: ProcessUse::read()?,
@@ -95,7 +91,7 @@ impl Snapshot {
     /// Growth of a counter per second since an earlier snapshot; a counter that shrank began anew.
     pub(super) fn per_second(&self, before: &Self, then: u64, now: u64) -> u64 {
         let elapsed = self.at.saturating_duration_since(before.at).as_secs_f64();
-        let grown = now.checked_sub(then).unwrap_or(now);
+        let grown = grown(then, now);
         // At most what the counter holds, which a rate of so many per second cannot exceed.
         if elapsed > 0.0 { (grown as f64 / elapsed).round() as u64 } else { 0 }
     }

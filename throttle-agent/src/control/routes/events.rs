@@ -1,10 +1,6 @@
 //! `/v1/events`.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use axum::{extract::State, response::Response};
 use futures_util::{Stream, StreamExt, stream};
@@ -22,7 +18,7 @@ use crate::{
         stream::{Framing, Item, answer},
     },
     error::Error,
-    events::{Event, What},
+    events::{Event, What, now_unix_ms},
     telemetry::StatsView,
     trace::{Snapshot, TimedReport, Traces},
 };
@@ -129,9 +125,4 @@ impl Listener {
         }
         self.before = Some(now);
     }
-}
-
-fn now_unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
 //! What a limit, a group or a link has let pass and refused.
 
-use crate::telemetry::FlowView;
+use crate::telemetry::{FlowView, grown};
 
 /// `up` and `down`, as labels call them.
 pub(super) const DIRECTIONS: [&str; 2] = ["up", "down"];
@@ -39,11 +39,10 @@ impl Totals {
     /// Growth since `before`; of what is new, or has begun anew, everything.
     pub(super) fn since(&self, before: Option<&Self>) -> Self {
         let Some(before) = before else { return *self };
-        let grown = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);
         let mut growth = *self;
         for (now, before) in growth.0.as_flattened_mut().iter_mut().zip(before.0.as_flattened()) {
-            now.bytes = grown(now.bytes, before.bytes);
-            now.packets = grown(now.packets, before.packets);
+            now.bytes = grown(before.bytes, now.bytes);
+            now.packets = grown(before.packets, now.packets);
         }
         growth
     }

@@ -1,10 +1,6 @@
 //! Which metrics there are, and what they mean.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use throttle_common::verdict::Reason;
@@ -16,7 +12,8 @@ use super::{
 };
 use crate::{
     agent::Agent,
-    metrics::latest::{Sample, now_unix_ms},
+    events::now_unix_ms,
+    metrics::latest::Sample,
     policy::{GroupName, LimitKey},
     telemetry::{FlowView, HostSort, HostView, LinkView, ReasonView, TallyView},
 };
@@ -241,11 +238,10 @@ impl Families {
         let most = self.facts.top_hosts;
         let mut orders = HostSort::ALL.map(|sort| self.sample.hosts.by(sort).take(most));
         let mut hosts = BTreeMap::new();
-        let mut known = BTreeSet::new();
         for _ in 0..most {
             for host in orders.iter_mut().filter_map(Iterator::next) {
-                if known.len() < most && known.insert(host.host.as_str()) {
-                    hosts.insert(host.host.as_str(), host);
+                if hosts.len() < most {
+                    hosts.entry(host.host.as_str()).or_insert(host);
                 }
             }
         }
