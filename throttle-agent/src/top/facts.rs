@@ -21,7 +21,7 @@ pub struct Facts {
     /// The agent at a glance.
     pub status: StatusView,
     /// Counters of links, groups and limits.
-    pub stats: StatsView,
+    pub stats: Arc<StatsView>,
     /// Hosts, those that were asked for.
     pub hosts: Vec<HostView>,
     /// The policy in force.

@@ -47,7 +47,7 @@ pub(super) struct Row {
 pub(super) type Rates = [RatesView; 3];
 
 impl Row {
-    /// A row of what passes up and down under `rates`; `shares` says whether these rates are for it.
+    /// A row of what passes up and down under `rates`.
     pub(super) fn new(
         name: String,
         [up, down]: [&FlowView; 2],

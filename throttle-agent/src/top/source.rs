@@ -128,7 +128,7 @@ async fn ask(
         sample: *number,
         at: *at,
         status,
-        stats: StatsView::clone(stats),
+        stats: Arc::clone(stats),
         hosts,
         policy: Arc::clone(&known.policy),
         detail,

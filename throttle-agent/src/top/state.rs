@@ -349,7 +349,8 @@ fn measure_one(
     meter.take(name, sample, tallies, rate);
 }
 
-fn link_name(interface: Option<&str>) -> String {
+/// What the link of an interface is metered under.
+pub(super) fn link_name(interface: Option<&str>) -> String {
     format!("link {}", interface.unwrap_or("-"))
 }
 

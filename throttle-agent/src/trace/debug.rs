@@ -1,6 +1,7 @@
 //! What helps to find a fault in the throttler itself.
 
 use serde::{Deserialize, Serialize};
+use throttle_common::verdict::Reason;
 use utoipa::ToSchema;
 
 use super::Snapshot;
@@ -38,7 +39,7 @@ impl Debug {
             hosts_expired,
             events: now.events.saturating_sub(before.events),
             events_lost: now.events_lost.saturating_sub(before.events_lost),
-            internal_packets: now.stats.reasons.get("internal").copied().unwrap_or(0),
+            internal_packets: now.stats.reasons.get(Reason::Internal.name()).copied().unwrap_or(0),
         }
     }
 }

@@ -19,10 +19,7 @@ pub use packets::Packets;
 pub use snapshot::{ProcessUse, RatesInForce, Snapshot};
 
 /// Kinds of reports.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Trace {
     /// bits per second of links and of the hosts that use most
     Bandwidth,
@@ -87,12 +84,6 @@ impl Traces {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Whether a kind is among them.
-    #[must_use]
-    pub fn contains(&self, trace: Trace) -> bool {
-        self.0.contains(&trace)
     }
 }
 

@@ -5,7 +5,10 @@ use ratatui::text::{Line, Span};
 use super::{Look, cut};
 use crate::{
     output::format::{bits_per_second, per_second, seconds},
-    top::{Facts, State, state::List},
+    top::{
+        Facts, State,
+        state::{List, link_name},
+    },
 };
 
 pub(super) fn lines(state: &State, look: Look, width: usize) -> Vec<Line<'static>> {
@@ -52,10 +55,9 @@ fn second(state: &State, facts: &Facts, look: Look, width: usize) -> Line<'stati
     }
     let links = &facts.stats.links;
     let sum = |flow: fn(&crate::telemetry::LinkView) -> u64| links.iter().map(flow).sum::<u64>();
-    let excess = links.iter().map(|link| {
-        let name = format!("link {}", link.interface.as_deref().unwrap_or("-"));
-        state.excess_of(&name).unwrap_or(0)
-    });
+    let excess = links
+        .iter()
+        .map(|link| state.excess_of(&link_name(link.interface.as_deref())).unwrap_or(0));
     let names: Vec<_> = links.iter().filter_map(|link| link.interface.as_deref()).collect();
     let names = if names.is_empty() { "no links".to_owned() } else { names.join(" ") };
     let text = format!(

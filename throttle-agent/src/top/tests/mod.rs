@@ -144,7 +144,7 @@ fn facts(sample: u64, at: Instant, hosts: Vec<HostView>) -> Facts {
         "groups": [{"name": "acme", "up": flow(0), "down": flow(25_000_000)}],
         "reasons": {}, "hosts": tracked, "generation": 7,
     });
-    let stats: StatsView = serde_json::from_value(stats).unwrap();
+    let stats: Arc<StatsView> = Arc::new(serde_json::from_value(stats).unwrap());
     let policy = Policy::new(vec![LimitView::from(&limit)], vec![GroupView::from(&group)], vec![]);
     Facts { sample, at, status, stats, hosts, policy: Arc::new(policy), detail: None }
 }
