@@ -37,9 +37,9 @@ impl Places {
     pub(super) fn take(&self, user: Uid) -> Result<Place, Error> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = taken.values().sum();
-        let own = taken.entry(user).or_default();
+        let own = taken.get(&user).copied().unwrap_or(0);
         let is_trusted = user.is_root() || user == Uid::effective();
-        if !is_trusted && *own >= MAX_PER_USER {
+        if !is_trusted && own >= MAX_PER_USER {
             return Err(Error::busy(format_args!(
                 "user {user} has {own} connections to the agent, which are all that one may have"
             ))
@@ -49,7 +49,7 @@ impl Places {
             return Err(Error::busy(format_args!("the agent has {all} connections, its most"))
                 .hint("try again in a few seconds, when idle ones are closed"));
         }
-        *own += 1;
+        taken.insert(user, own + 1);
         Ok(Place { places: self.clone(), user })
     }
 }
@@ -94,6 +94,15 @@ mod tests {
         let others: Vec<_> = (0..10).flat_map(|number| take_all(&places, user(number))).collect();
         assert_eq!(others.len(), MAX - RESERVED);
         assert_eq!(take_all(&places, Uid::from_raw(0)).len(), RESERVED);
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_a_user_who_was_refused() {
+        let places = Places::default();
+        let others: Vec<_> = (0..10).flat_map(|number| take_all(&places, user(number))).collect();
+        assert!(places.take(user(10)).is_err());
+        drop(others);
+        assert!(places.0.lock().unwrap().is_empty());
     }
 
     #[test]
