@@ -42,7 +42,10 @@ impl Config {
     /// # Errors
     /// It cannot be read, or [`Kind::Usage`](crate::error::Kind::Usage) with every mistake in it.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = read(path).map_err(|error| cannot_read(path, error))?;
+        let text = read(path).map_err(|error| {
+            cannot_read(path, error)
+                .hint("the file is TOML; its keys are those of the options, see the README")
+        })?;
         Self::parse(&text, path)
     }
 
@@ -82,7 +85,10 @@ impl Config {
 /// # Errors
 /// It cannot be read, or [`Kind::Usage`](crate::error::Kind::Usage) with every mistake in it.
 pub fn read_subscribers(path: &Path, defaults: &Defaults) -> Result<PolicyRequest> {
-    let text = read(path).map_err(|error| cannot_read(path, error))?;
+    let text = read(path).map_err(|error| {
+        cannot_read(path, error)
+            .hint("the file is CSV; its first line names the columns, such as address,up,down")
+    })?;
     let mut problems = Problems::default();
     let file = problems.file(path.display());
     let entries = subscribers::read(&text, file, defaults, &mut problems);
@@ -102,8 +108,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn cannot_read(path: &Path, error: io::Error) -> Error {
-    let error = Error::of_io(error, format_args!("reading {}", path.display()));
-    error.hint("the file is TOML; its keys are those of the options, see the README")
+    Error::of_io(error, format_args!("reading {}", path.display()))
 }
 
 #[cfg(test)]
