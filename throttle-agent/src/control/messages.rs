@@ -212,35 +212,6 @@ impl From<&NetnsId> for NetnsView {
     }
 }
 
-/// Where a program is among those of its hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum PositionView {
-    /// In the chain of TCX programs.
-    Tcx {
-        /// The how many-th it is, from 1 on.
-        place: u32,
-        /// How many there are.
-        of: u32,
-    },
-    /// Among the filters of clsact.
-    Clsact {
-        /// Its priority: lower ones come first.
-        priority: u16,
-        /// Its handle.
-        handle: u32,
-    },
-}
-
-impl From<Position> for PositionView {
-    fn from(position: Position) -> Self {
-        match position {
-            Position::Tcx { place, of } => Self::Tcx { place, of },
-            Position::Clsact { priority, handle } => Self::Clsact { priority, handle },
-        }
-    }
-}
-
 /// One link at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkSummary {
@@ -253,9 +224,9 @@ pub struct LinkSummary {
     /// How the program is attached: `tcx` or `clsact`.
     pub hook: String,
     /// Where the program is at ingress; `null` when it has been detached.
-    pub ingress: Option<PositionView>,
+    pub ingress: Option<Position>,
     /// Where the program is at egress; `null` when it has been detached.
-    pub egress: Option<PositionView>,
+    pub egress: Option<Position>,
     /// The egress qdisc, as in `fq`, or `mq:fq` with those of its queues; `null` when the interface is
     /// gone.
     pub qdisc: Option<String>,
@@ -272,8 +243,8 @@ impl LinkSummary {
     pub(super) fn new(report: &LinkReport, around: &Surroundings, warnings: Vec<String>) -> Self {
         let link = &report.status;
         Self {
-            ingress: report.ingress.map(Into::into),
-            egress: report.egress.map(Into::into),
+            ingress: report.ingress,
+            egress: report.egress,
             qdisc: around.qdisc(link),
             state: state_name(around.state(link)).to_owned(),
             warnings,

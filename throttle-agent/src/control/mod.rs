@@ -63,7 +63,7 @@ pub use client::Client;
 pub use messages::{
     ChangeName, DetachRequest, Detached, GroupDeleted, GroupSet, LimitDeleted, LimitQuery,
     LimitSet, LinkSet, LinkSummary, NetnsView, PolicyAnswer, PolicyApplied, PolicyQuery,
-    PositionView, StatusView, StreamQuery,
+    StatusView, StreamQuery,
 };
 pub(crate) use routes::look_ups;
 pub use server::serve;

@@ -40,7 +40,9 @@ pub struct LinkStatus {
 }
 
 /// Where a program is among those of its hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[schema(as = PositionView)]
 pub enum Position {
     /// In the chain of TCX programs.
     Tcx {

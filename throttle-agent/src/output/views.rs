@@ -7,7 +7,8 @@ use super::{
     format::{bits_per_second, bytes, or_dash, seconds},
 };
 use crate::{
-    control::{PositionView, StatusView},
+    control::StatusView,
+    datapath::Position,
     policy::{GroupView, LimitView, LinkLimitView, Rates, RatesView},
     telemetry::{FlowView, HostView, StatsView},
 };
@@ -222,10 +223,10 @@ fn links(links: &[LinkLimitView]) -> Table {
 const PACE_READY: &str = "PACE READY";
 
 /// The place among TCX programs, as in `1/2`, or priority and handle of a filter, as in `10 0x7468`.
-fn position(position: PositionView) -> String {
+fn position(position: Position) -> String {
     match position {
-        PositionView::Tcx { place, of } => format!("{place}/{of}"),
-        PositionView::Clsact { priority, handle } => format!("{priority} {handle:#x}"),
+        Position::Tcx { place, of } => format!("{place}/{of}"),
+        Position::Clsact { priority, handle } => format!("{priority} {handle:#x}"),
     }
 }
 
