@@ -88,6 +88,17 @@ pub struct Counters {
     pub excess_packets: u64,
 }
 
+/// The part of `stats -j` that tells of the host table.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct HostTable {
+    /// Hosts in it.
+    pub tracked: u64,
+    /// Hosts that it has room for.
+    pub capacity: u64,
+    /// Packets of hosts that it had no room for.
+    pub overflowed: u64,
+}
+
 /// A running agent. On drop it detaches, ends, and must leave nothing behind.
 #[derive(Debug)]
 pub struct Agent {
@@ -231,6 +242,15 @@ impl Agent {
     /// The counters of one host.
     pub fn host(&self, address: impl std::fmt::Display) -> Result<HostReport> {
         self.json(&format!("host show {address}"))
+    }
+
+    /// The host table as it is now.
+    pub fn host_table(&self) -> Result<HostTable> {
+        #[derive(Deserialize)]
+        struct Stats {
+            hosts: HostTable,
+        }
+        Ok(self.json::<Stats>("stats")?.hosts)
     }
 
     /// All that the agent logged.

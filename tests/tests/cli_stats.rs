@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use throttle_tests::agent::Counters;
+use throttle_tests::agent::{Counters, HostTable};
 use throttle_tests::bars::Bar;
 use throttle_tests::flood::Flood;
 use throttle_tests::lab::Lab;
@@ -21,7 +21,7 @@ const LIMIT: u64 = 10 * MBIT;
 struct Stats {
     links: Vec<Usage>,
     limits: Vec<Usage>,
-    hosts: Hosts,
+    hosts: HostTable,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,11 +35,6 @@ struct Flow {
     #[serde(flatten)]
     counters: Counters,
     bits_per_second: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Hosts {
-    tracked: u64,
 }
 
 #[test]

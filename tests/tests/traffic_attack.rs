@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use throttle_tests::agent::HostTable;
 use throttle_tests::attack::Attack;
 use throttle_tests::bars::assert_holds;
 use throttle_tests::lab::Lab;
@@ -34,17 +34,6 @@ fn attack(family: Family) {
     assert_holds(|| Ok(attack.run()?.readings));
 }
 
-#[derive(Deserialize)]
-struct Stats {
-    hosts: Hosts,
-}
-
-#[derive(Deserialize)]
-struct Hosts {
-    tracked: u64,
-    overflowed: u64,
-}
-
 #[test]
 fn a_spoofed_flood_has_as_many_sources_as_it_was_asked_for() {
     const FEW: u32 = 5_000;
@@ -59,7 +48,7 @@ fn a_spoofed_flood_has_as_many_sources_as_it_was_asked_for() {
             sleep(Duration::from_millis(20));
         }
         flood.stop().unwrap();
-        let Hosts { tracked, overflowed } = lab.agent.json::<Stats>("stats").unwrap().hosts;
+        let HostTable { tracked, overflowed, .. } = lab.agent.host_table().unwrap();
         assert_eq!((tracked, overflowed), (expected.into(), 0), "{family}");
     }
 }

@@ -16,7 +16,7 @@ use throttle_common::abi::OVERFLOW_BUCKETS;
 pub use self::stream::HostRate;
 
 use self::stream::{Role, Stream};
-use crate::agent::Counters;
+use crate::agent::{Counters, HostTable};
 use crate::bars::{Bar, Reading};
 use crate::footprint::Footprint;
 use crate::interrupt;
@@ -96,20 +96,13 @@ pub struct Findings {
 struct Stats {
     limits: Vec<LimitUsage>,
     reasons: BTreeMap<String, u64>,
-    hosts: Hosts,
+    hosts: HostTable,
 }
 
 #[derive(Debug, Deserialize)]
 struct LimitUsage {
     prefix: String,
     up: Counters,
-}
-
-#[derive(Debug, Deserialize)]
-struct Hosts {
-    tracked: u64,
-    capacity: u64,
-    overflowed: u64,
 }
 
 impl Attack {

@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
-use serde::Deserialize;
 use serde_json::json;
 use throttle_agent::instance::{Instance, RUN_DIR};
 use throttle_tests::bars::{Bar, Reading};
@@ -80,23 +79,14 @@ fn bench(options: &Options) -> Result<ExitCode> {
 fn fill(lab: &Lab, hosts: u32) -> Result<()> {
     let _flood = SpoofedFlood::start(&lab.router, Family::V4, hosts)?;
     let begun = Instant::now();
-    while tracked(lab)? < u64::from(hosts) {
-        ensure!(begun.elapsed() < PATIENCE, "{} hosts in the table", tracked(lab)?);
+    loop {
+        let tracked = lab.agent.host_table()?.tracked;
+        if tracked >= hosts.into() {
+            return Ok(());
+        }
+        ensure!(begun.elapsed() < PATIENCE, "{tracked} hosts in the table");
         interrupt::sleep(SECOND / 4)?;
     }
-    Ok(())
-}
-
-fn tracked(lab: &Lab) -> Result<u64> {
-    #[derive(Deserialize)]
-    struct Stats {
-        hosts: Hosts,
-    }
-    #[derive(Deserialize)]
-    struct Hosts {
-        tracked: u64,
-    }
-    Ok(lab.agent.json::<Stats>("stats")?.hosts.tracked)
 }
 
 /// Puts a policy in force with so many limits beside that of the flood.
@@ -144,7 +134,7 @@ fn measure(lab: &Lab, options: &Options, what: &str) -> Result<Vec<Reading>> {
         Bar::AtMost(100.0),
     )];
     let (answers, memory) = answers(lab, calls)?;
-    let found = tracked(lab)?;
+    let found = lab.agent.host_table()?.tracked;
     ensure!(found >= hosts.into(), "{found} of {hosts} hosts in the table at the end");
     flood.stop()?;
     for (command, mut times) in answers {
