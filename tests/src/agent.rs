@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use throttle_agent::instance::RUN_DIR;
 
 use crate::netns::{Namespace, unique_name};
 use crate::traffic::Direction;
@@ -161,7 +162,7 @@ impl Agent {
 
     /// Path of the control socket.
     pub fn socket(&self) -> PathBuf {
-        PathBuf::from(format!("/run/throttle/{}.sock", self.instance))
+        Path::new(RUN_DIR).join(format!("{}.sock", self.instance))
     }
 
     /// Where it saves what is changed at run time.

@@ -1,10 +1,9 @@
 //! One process at a time works on an instance.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use throttle_agent::instance::{Instance, RUN_DIR};
+use throttle_agent::instance::RUN_DIR;
 use throttle_tests::agent::{self, Agent, Outcome};
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
@@ -33,8 +32,7 @@ fn it_is_refused_where_the_socket_was_removed_or_cannot_be_seen() {
         assert_held(&lab, lab.agent.command().args(["detach", "--all"]));
     })
     .unwrap();
-    let instance: Instance = lab.agent.instance().parse().unwrap();
-    let socket = instance.socket(Path::new(RUN_DIR));
+    let socket = lab.agent.socket();
     fs::rename(&socket, socket.with_extension("away")).unwrap();
     assert_held(&lab, &mut second(&lab));
     assert_held(&lab, lab.agent.command().args(["detach", "--all"]));

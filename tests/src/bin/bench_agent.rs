@@ -3,16 +3,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use serde_json::json;
-use throttle_agent::instance::{Instance, RUN_DIR};
 use throttle_tests::bars::{Bar, Reading};
 use throttle_tests::footprint::Footprint;
 use throttle_tests::lab::Lab;
@@ -102,8 +100,7 @@ fn add_limits(lab: &Lab, count: u32) -> Result<()> {
 
 /// Asks the agent for the policy, or gives it one.
 fn request(lab: &Lab, method: &str, body: &str) -> Result<serde_json::Value> {
-    let instance: Instance = lab.agent.instance().parse().map_err(anyhow::Error::msg)?;
-    let mut stream = UnixStream::connect(instance.socket(Path::new(RUN_DIR)))?;
+    let mut stream = UnixStream::connect(lab.agent.socket())?;
     let length = body.len();
     write!(
         stream,
@@ -187,16 +184,12 @@ fn answers(lab: &Lab, calls: usize) -> Result<(Answers, u64)> {
     let mut memory = 0;
     for _ in 0..calls {
         for (command, times) in &mut answers {
-            let begun = monotonic()?;
+            let begun = Instant::now();
             lab.agent.done(command)?;
-            times.push(monotonic()? - begun);
+            times.push(begun.elapsed());
             interrupt::sleep(Duration::from_millis(2))?;
         }
         memory = memory.max(Footprint::of(&lab.agent)?.beside_maps_bytes);
     }
     Ok((answers, memory))
-}
-
-fn monotonic() -> Result<Duration> {
-    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.into())
 }
