@@ -6,16 +6,16 @@ use anyhow::Result;
 use crate::command;
 use crate::netns::Namespace;
 
-/// Ends the calling test with a `SKIPPED` line unless it runs in a guest of `cargo xtask vmtest`. With
-/// `THROTTLE_TESTS_MUST_RUN` set it fails instead.
+/// Ends the calling test as [`skip`](crate::restrict::skip) says unless it runs in a guest of
+/// `cargo xtask vmtest`.
 #[macro_export]
 macro_rules! require_guest {
     () => {
         $crate::require_root!();
         if std::env::var_os("THROTTLE_TESTS_IN_GUEST").is_none() {
-            let reason = "needs kernel features that few machines have; run `cargo xtask vmtest`";
-            assert!(std::env::var_os("THROTTLE_TESTS_MUST_RUN").is_none(), "{reason}");
-            println!("SKIPPED: {reason}");
+            $crate::restrict::skip(
+                "needs kernel features that few machines have; run `cargo xtask vmtest`",
+            );
             return;
         }
     };

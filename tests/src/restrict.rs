@@ -15,33 +15,35 @@ use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
 use crate::netns::unique_name;
 
-/// Ends the calling test with a `SKIPPED` line unless it runs as root. With
-/// `THROTTLE_TESTS_MUST_RUN` set (as CI does) it fails instead.
+/// Ends the calling test as [`skip`] says unless it runs as root.
 #[macro_export]
 macro_rules! require_root {
     () => {
         if !$crate::restrict::is_root() {
-            let must_run = std::env::var_os("THROTTLE_TESTS_MUST_RUN").is_some();
-            assert!(!must_run, "needs root: network namespaces and BPF");
-            println!("SKIPPED: needs root: network namespaces and BPF");
+            $crate::restrict::skip("needs root: network namespaces and BPF");
             return;
         }
     };
 }
 
-/// Ends the calling test with a `SKIPPED` line unless the program at a path is there. With
-/// `THROTTLE_TESTS_MUST_RUN` set (as CI does) it fails instead.
+/// Ends the calling test as [`skip`] says unless the program at a path is there.
 #[macro_export]
 macro_rules! require_tool {
     ($path:expr) => {
         if !$path.exists() {
-            let must_run = std::env::var_os("THROTTLE_TESTS_MUST_RUN").is_some();
             let missing = format!("needs {}: run `cargo xtask setup`", $path.display());
-            assert!(!must_run, "{missing}");
-            println!("SKIPPED: {missing}");
+            $crate::restrict::skip(&missing);
             return;
         }
     };
+}
+
+/// Says why the calling test, which is to return then, cannot run: in a `SKIPPED` line. With
+/// `THROTTLE_TESTS_MUST_RUN` set (as CI does) it fails instead.
+#[track_caller]
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("THROTTLE_TESTS_MUST_RUN").is_none(), "{reason}");
+    println!("SKIPPED: {reason}");
 }
 
 /// Whether the process is root.
