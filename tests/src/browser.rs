@@ -1,10 +1,9 @@
 //! A headless Chromium inside a namespace, driven through its DevTools pipe.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -14,7 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 
-use crate::netns::{Namespace, unique_name};
+use crate::folder::Folder;
+use crate::netns::Namespace;
 
 /// How long an answer, or what a page is waited for, may take.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -41,7 +41,8 @@ const OPTIONS: [&str; 11] = [
 #[derive(Debug)]
 pub struct Browser {
     process: Child,
-    profile: PathBuf,
+    /// Goes once the process has ended.
+    _profile: Folder,
     commands: File,
     messages: Receiver<Value>,
     last_id: u64,
@@ -55,12 +56,11 @@ pub struct Browser {
 impl Browser {
     /// Starts one with an empty profile.
     pub fn start(namespace: &Namespace) -> Result<Self> {
-        let profile = std::env::temp_dir().join(unique_name());
-        fs::create_dir(&profile)?;
+        let profile = Folder::new()?;
         let [(read_commands, commands), (answers, write_answers)] = [pipe()?, pipe()?];
         let ends = [read_commands.as_raw_fd(), write_answers.as_raw_fd()];
         let mut command = namespace.command("chromium")?;
-        command.args(OPTIONS).arg(format!("--user-data-dir={}", profile.display()));
+        command.args(OPTIONS).arg(format!("--user-data-dir={}", profile.path().display()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // SAFETY: the closure runs between fork and exec and makes dup2(2) calls only, which are
         // async-signal-safe, on descriptors that the parent holds until the child has started.
@@ -80,7 +80,7 @@ impl Browser {
         });
         let mut browser = Self {
             process,
-            profile,
+            _profile: profile,
             commands: commands.into(),
             messages,
             last_id: 0,
@@ -196,9 +196,6 @@ impl Drop for Browser {
             let _gone = self.process.kill();
         }
         let _reaped = self.process.wait();
-        if let Err(error) = fs::remove_dir_all(&self.profile) {
-            eprintln!("cannot remove {}: {error}", self.profile.display());
-        }
     }
 }
 

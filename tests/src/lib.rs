@@ -12,6 +12,7 @@ pub mod change;
 pub mod classes;
 pub mod command;
 pub mod flood;
+pub mod folder;
 pub mod footprint;
 pub mod foreign;
 pub mod forward;

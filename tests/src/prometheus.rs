@@ -1,9 +1,7 @@
 //! A Prometheus of its own, which scrapes an agent inside a namespace.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::command;
+use crate::folder::Folder;
 use crate::http;
-use crate::netns::{Namespace, unique_name};
+use crate::netns::Namespace;
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,27 +22,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Prometheus<'a> {
     namespace: &'a Namespace,
     address: SocketAddr,
-    directory: PathBuf,
+    /// Goes once the process has ended.
+    folder: Folder,
     process: Child,
 }
 
 impl<'a> Prometheus<'a> {
     /// Starts one that scrapes `target` once a second.
     pub fn start(namespace: &'a Namespace, target: SocketAddr) -> Result<Self> {
-        let directory = std::env::temp_dir().join(unique_name());
-        fs::create_dir(&directory)?;
-        let config = directory.join("prometheus.yml");
+        let folder = Folder::new()?;
+        let config = folder.path().join("prometheus.yml");
         let text = format!(
             "global: {{scrape_interval: 1s}}\n\
              scrape_configs: [{{job_name: throttle, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
         fs::write(&config, text)?;
-        let log = File::create(directory.join("log"))?;
+        let log = File::create(folder.path().join("log"))?;
         let address: SocketAddr = "127.0.0.1:9090".parse()?;
         let process = namespace
             .command("prometheus")?
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--log.level=warn")
             .stdin(Stdio::null())
@@ -51,7 +50,7 @@ impl<'a> Prometheus<'a> {
             .stderr(log)
             .spawn()
             .context("starting prometheus; hint: install Debian's package of this name")?;
-        let mut prometheus = Self { namespace, address, directory, process };
+        let mut prometheus = Self { namespace, address, folder, process };
         prometheus.wait_until_ready()?;
         Ok(prometheus)
     }
@@ -82,7 +81,7 @@ impl<'a> Prometheus<'a> {
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready() {
             let runs = self.process.try_wait()?.is_none() && Instant::now() < deadline;
-            let log = || fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             ensure!(runs, "prometheus does not answer; its log:\n{}", log());
             thread::sleep(Duration::from_millis(50));
         }
@@ -100,10 +99,6 @@ impl Drop for Prometheus<'_> {
         // Both fail only for a process that has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        if let Err(error) = fs::remove_dir_all(&self.directory) {
-            let _ =
-                writeln!(std::io::stderr(), "cannot remove {}: {error}", self.directory.display());
-        }
     }
 }
 

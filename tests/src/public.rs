@@ -7,20 +7,19 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::netns::unique_name;
-use crate::{agent, leftovers};
+use crate::agent;
+use crate::folder::Folder;
 
 /// A copy of the binary that everybody may run; removed on drop.
 #[derive(Debug)]
-pub struct PublicBinary(PathBuf);
+pub struct PublicBinary(Folder);
 
 impl PublicBinary {
     /// Copies the binary.
     pub fn new() -> Result<Self> {
-        let directory = std::env::temp_dir().join(unique_name());
-        fs::create_dir(&directory).with_context(|| format!("making {}", directory.display()))?;
-        fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
-        let copy = Self(directory);
+        let folder = Folder::new()?;
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        let copy = Self(folder);
         fs::copy(agent::binary(), copy.path()).context("copying the binary")?;
         Ok(copy)
     }
@@ -32,12 +31,6 @@ impl PublicBinary {
 
     /// Where it is.
     pub fn path(&self) -> PathBuf {
-        self.0.join("throttle-agent")
-    }
-}
-
-impl Drop for PublicBinary {
-    fn drop(&mut self) {
-        leftovers::remove(&self.0);
+        self.0.path().join("throttle-agent")
     }
 }

@@ -1,12 +1,13 @@
 //! Files on the command line: checked, planned, put in force, exported, imported.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 use throttle_tests::agent::{self, Agent, Outcome};
-use throttle_tests::netns::{Namespace, unique_name};
+use throttle_tests::folder::Folder;
+use throttle_tests::netns::Namespace;
 use throttle_tests::require_root;
 
 const FAILED: i32 = 1;
@@ -34,27 +35,11 @@ total_pps = 500
 action = \"pace:20ms\"
 ";
 
-/// A folder for files, removed on drop.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(unique_name());
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
-    }
+/// Writes a file and returns its path.
+fn write(folder: &Folder, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
 }
 
 fn agent() -> (Agent, Namespace) {
@@ -73,8 +58,8 @@ fn check(file: &str) -> Outcome {
 
 #[test]
 fn a_sound_file_is_checked_without_an_agent() {
-    let folder = Folder::new();
-    let outcome = check(&folder.write("a.toml", POLICY));
+    let folder = Folder::new().unwrap();
+    let outcome = check(&write(&folder, "a.toml", POLICY));
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), ""), "{outcome:?}");
     assert!(outcome.stderr.contains("is sound: 1 link, 1 group, 3 limits"), "{outcome:?}");
 }
@@ -89,9 +74,9 @@ fn the_example_of_the_package_is_sound() {
 
 #[test]
 fn a_file_with_mistakes_is_refused_with_all_of_them() {
-    let folder = Folder::new();
+    let folder = Folder::new().unwrap();
     let text = POLICY.replace("10mbit", "10").replace("scope", "skope");
-    let file = folder.write("a.toml", &text);
+    let file = write(&folder, "a.toml", &text);
     let outcome = check(&file);
     assert_eq!(outcome.code, Some(USAGE), "{outcome:?}");
     for expected in [
@@ -106,11 +91,11 @@ fn a_file_with_mistakes_is_refused_with_all_of_them() {
 #[test]
 fn a_file_is_planned_put_in_force_once_and_exported() {
     require_root!();
-    let (folder, (agent, _namespace)) = (Folder::new(), agent());
+    let (folder, (agent, _namespace)) = (Folder::new().unwrap(), agent());
     agent.done("limit set 10.9.0.0/16 --down 1mbit").unwrap();
     agent.done("limit set 10.0.0.0/24 --down 5mbit").unwrap();
     let before = state(&agent);
-    let file = folder.write("a.toml", POLICY);
+    let file = write(&folder, "a.toml", POLICY);
 
     let plan = agent.done(&format!("apply {file} --dry-run")).unwrap();
     let lines: Vec<_> = plan.lines().collect();
@@ -134,7 +119,7 @@ fn a_file_is_planned_put_in_force_once_and_exported() {
     assert_eq!(plan.stdout, "");
     assert!(plan.stderr.contains("nothing would change"), "{plan:?}");
 
-    let exported = folder.write("exported.toml", &agent.done("export").unwrap());
+    let exported = write(&folder, "exported.toml", &agent.done("export").unwrap());
     agent.done("limit del 10.0.0.0/24").unwrap();
     agent.done("link set lo").unwrap();
     agent.done(&format!("apply {exported}")).unwrap();
@@ -144,10 +129,10 @@ fn a_file_is_planned_put_in_force_once_and_exported() {
 #[test]
 fn what_cannot_be_put_in_force_changes_nothing() {
     require_root!();
-    let (folder, (agent, _namespace)) = (Folder::new(), agent());
+    let (folder, (agent, _namespace)) = (Folder::new().unwrap(), agent());
     agent.done("limit set 10.9.0.0/16 --down 1mbit").unwrap();
     let before = state(&agent);
-    let broken = folder.write("a.toml", "[[limit]]\nprefix = \"10.0.0.0/8\"\n");
+    let broken = write(&folder, "a.toml", "[[limit]]\nprefix = \"10.0.0.0/8\"\n");
     assert_eq!(agent.cli(&format!("apply {broken}")).unwrap().code, Some(USAGE));
     let outcome = agent.cli("reload").unwrap();
     assert_eq!(outcome.code, Some(FAILED));
@@ -158,9 +143,9 @@ fn what_cannot_be_put_in_force_changes_nothing() {
 #[test]
 fn links_that_are_not_attached_and_settings_of_the_next_start_earn_warnings() {
     require_root!();
-    let (folder, (agent, _namespace)) = (Folder::new(), agent());
+    let (folder, (agent, _namespace)) = (Folder::new().unwrap(), agent());
     let text = "[agent]\nmax_hosts = 7\n[[link]]\ninterface = \"wan0\"\ndown = \"1mbit\"\n";
-    let outcome = agent.cli(&format!("apply {}", folder.write("a.toml", text))).unwrap();
+    let outcome = agent.cli(&format!("apply {}", write(&folder, "a.toml", text))).unwrap();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stderr.contains("[agent] max_hosts takes effect at the next start"));
     assert!(outcome.stderr.contains("link wan0 is not attached here"), "{outcome:?}");
@@ -169,10 +154,10 @@ fn links_that_are_not_attached_and_settings_of_the_next_start_earn_warnings() {
 #[test]
 fn subscribers_are_added_beside_what_is_in_force() {
     require_root!();
-    let (folder, (agent, _namespace)) = (Folder::new(), agent());
+    let (folder, (agent, _namespace)) = (Folder::new().unwrap(), agent());
     agent.done("group set acme --down 100mbit").unwrap();
     agent.done("limit set 10.0.0.0/24 --down 5mbit").unwrap();
-    let file = folder.write("a.csv", "address,up,down\n10.0.0.7,2mbit,10mbit\n10.0.0.8,,8mbit\n");
+    let file = write(&folder, "a.csv", "address,up,down\n10.0.0.7,2mbit,10mbit\n10.0.0.8,,8mbit\n");
     let plan = agent.done(&format!("import {file} --group acme --dry-run")).unwrap();
     assert_eq!(
         plan.lines().filter(|line| line.starts_with("+ limit 10.0.0.")).count(),
@@ -190,7 +175,7 @@ fn subscribers_are_added_beside_what_is_in_force() {
     );
 
     let before = state(&agent);
-    let broken = folder.write("b.csv", "address,up,down\n10.0.0.9,2mbit,10mbit\n10.0.0.10,x,\n");
+    let broken = write(&folder, "b.csv", "address,up,down\n10.0.0.9,2mbit,10mbit\n10.0.0.10,x,\n");
     let outcome = agent.cli(&format!("import {broken}")).unwrap();
     assert_eq!(outcome.code, Some(USAGE));
     assert!(outcome.stderr.contains("b.csv:3: up: rate \"x\""), "{outcome:?}");

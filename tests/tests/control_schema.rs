@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use throttle_tests::agent::Outcome;
+use throttle_tests::folder::Folder;
 use throttle_tests::forward::Forward;
 use throttle_tests::lab::Lab;
-use throttle_tests::netns::unique_name;
-use throttle_tests::{leftovers, readme, require_root, require_tool};
+use throttle_tests::{readme, require_root, require_tool};
 
 #[test]
 fn the_agent_keeps_what_its_document_promises() {
@@ -21,8 +21,9 @@ fn the_agent_keeps_what_its_document_promises() {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis.toml");
     command.arg("--config-file").arg(config).args(["run", "--warnings", "off"]);
     command.arg(format!("{}/v1/openapi.json", forward.url()));
-    let scratch = Scratch::new();
-    let outcome = Outcome::of(command.current_dir(&scratch.0)).unwrap();
+    // What the client keeps goes with it, so that no run knows of another.
+    let scratch = Folder::new().unwrap();
+    let outcome = Outcome::of(command.current_dir(scratch.path())).unwrap();
     assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.stdout, outcome.stderr);
     let asked = cases(&outcome.stdout).unwrap_or_default();
     assert!(asked >= 1000, "only {asked} requests: {}", outcome.stdout);
@@ -32,7 +33,7 @@ fn the_agent_keeps_what_its_document_promises() {
 fn the_readmes_examples_of_the_api_work() {
     require_root!();
     let lab = Lab::new().unwrap();
-    let scratch = Scratch::new();
+    let scratch = Folder::new().unwrap();
     let readme = readme::text().unwrap();
     let examples = readme.lines().map(str::trim).filter(|line| line.starts_with("curl "));
     let mut count = 0;
@@ -42,28 +43,11 @@ fn the_readmes_examples_of_the_api_work() {
             example.replace("/run/throttle/default.sock", &lab.agent.socket().to_string_lossy());
         let mut shell = Command::new("sh");
         shell.args(["-c", &line.replace("curl ", "curl --silent --show-error --fail-with-body ")]);
-        let outcome = Outcome::of(shell.current_dir(&scratch.0)).unwrap();
+        let outcome = Outcome::of(shell.current_dir(scratch.path())).unwrap();
         assert_eq!(outcome.code, Some(0), "{example}: {outcome:?}");
         count += 1;
     }
     assert_eq!(count, 7);
-}
-
-/// A folder for what clients keep, so that no run knows of another.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        let folder = std::env::temp_dir().join(unique_name());
-        std::fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        leftovers::remove(&self.0);
-    }
 }
 
 /// Requests that it made: `N generated, N passed`.
