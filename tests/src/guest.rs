@@ -3,7 +3,6 @@
 
 use anyhow::Result;
 
-use crate::command;
 use crate::netns::Namespace;
 
 /// Ends the calling test as [`skip`](crate::restrict::skip) says unless it runs in a guest of
@@ -21,13 +20,8 @@ macro_rules! require_guest {
     };
 }
 
-/// Runs `tc` with `arguments` separated by white space.
-pub fn tc(namespace: &Namespace, arguments: &str) -> Result<String> {
-    command::run(namespace.command("tc")?.args(arguments.split_whitespace()))
-}
-
 /// Gives `interface` a queueing discipline for what it sends, such as `fq` or `netem delay 20ms`, in place of
 /// its present one.
 pub fn set_qdisc(namespace: &Namespace, interface: &str, qdisc: &str) -> Result<()> {
-    tc(namespace, &format!("qdisc replace dev {interface} root {qdisc}")).map(drop)
+    namespace.tc(&format!("qdisc replace dev {interface} root {qdisc}")).map(drop)
 }

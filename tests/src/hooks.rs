@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result};
 use aya::programs::tc::TcAttachType;
 use aya::programs::{ProgramError, SchedClassifier, loaded_programs};
 
-use crate::command;
 use crate::netns::Namespace;
 
 /// The two hooks of a link, as tc(8) calls them.
@@ -48,13 +47,12 @@ pub fn clsact_programs(namespace: &Namespace, interface: &str) -> Result<Vec<u32
 
 /// What tc(8) says of the filters at one hook.
 pub fn filters(namespace: &Namespace, interface: &str, hook: &str) -> Result<String> {
-    command::run(namespace.command("tc")?.args(["filter", "show", "dev", interface, hook]))
+    namespace.tc(&format!("filter show dev {interface} {hook}"))
 }
 
 /// Whether `interface` has a clsact qdisc.
 pub fn has_clsact(namespace: &Namespace, interface: &str) -> Result<bool> {
-    let qdiscs = command::run(namespace.command("tc")?.args(["qdisc", "show", "dev", interface]))?;
-    Ok(qdiscs.contains("clsact"))
+    Ok(namespace.tc(&format!("qdisc show dev {interface}"))?.contains("clsact"))
 }
 
 /// Waits until the kernel has freed these programs, which it does soon after the last use; returns those

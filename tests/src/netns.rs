@@ -43,6 +43,11 @@ impl Namespace {
         command::ip_batch(&self.name, script)
     }
 
+    /// Runs `tc` with `arguments` separated by white space inside the namespace; returns what it prints.
+    pub fn tc(&self, arguments: &str) -> Result<String> {
+        command::run(self.command("tc")?.args(arguments.split_whitespace()))
+    }
+
     /// Runs `closure` on a thread inside the namespace. Sockets and `/proc/thread-self/net` files made
     /// there stay in it; a panic goes on in the caller.
     pub fn run<R: Send>(&self, closure: impl FnOnce() -> R + Send) -> Result<R> {

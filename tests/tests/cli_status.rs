@@ -18,7 +18,7 @@ fn the_place_in_the_chain_and_the_qdisc_are_told() {
     let others = [Place::TcxFirst, Place::TcxLast].map(|place| {
         Foreign::attach(router, "lan0", HOOKS[0], place, Program::answering(NEXT)).unwrap()
     });
-    tc(router, "qdisc replace dev lan0 root handle 1: htb");
+    router.tc("qdisc replace dev lan0 root handle 1: htb").unwrap();
     let link = link(&lab, "lan0");
     assert_eq!(link["ingress"], json!({"place": 2, "of": 3}));
     assert_eq!(link["egress"], json!({"place": 1, "of": 1}));
@@ -172,8 +172,4 @@ fn assert_warned(lab: &Lab, interface: &str, words: &[&str]) {
     let (link, status) = (link(lab, interface), status(lab));
     assert!(said(&link["warnings"]), "{link}");
     assert!(said(&status["warnings"]), "{status}");
-}
-
-fn tc(namespace: &Namespace, words: &str) {
-    command::run(namespace.command("tc").unwrap().args(words.split_whitespace())).unwrap();
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use throttle_tests::bars::{Bar, Reading, assert_holds};
-use throttle_tests::guest::{set_qdisc, tc};
+use throttle_tests::guest::set_qdisc;
 use throttle_tests::lan_link::LanLink;
 use throttle_tests::require_guest;
 use throttle_tests::router::{End, Router};
@@ -34,7 +34,7 @@ fn a_link_gets_the_queueing_discipline_it_is_given() {
     let namespace = router.namespace(End::Router);
     for (qdisc, shown) in [("fq", "qdisc fq "), ("netem delay 20ms", "delay 20ms")] {
         set_qdisc(namespace, "lan0", qdisc).unwrap();
-        let qdiscs = tc(namespace, "qdisc show dev lan0").unwrap();
+        let qdiscs = namespace.tc("qdisc show dev lan0").unwrap();
         assert!(qdiscs.contains(shown), "{qdiscs}");
     }
 }

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use throttle_tests::bars::assert_holds;
-use throttle_tests::command;
 use throttle_tests::hooks::{clsact_programs, filters, has_clsact, still_loaded, tcx_programs};
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
-use throttle_tests::netns::Namespace;
 use throttle_tests::promise::{self, Precision};
 use throttle_tests::require_root;
 use throttle_tests::router::{End, Router};
@@ -53,9 +51,9 @@ fn detach_leaves_no_program_qdisc_pin_or_file_with_clsact() {
 fn detach_keeps_the_clsact_qdisc_and_the_filters_of_others() {
     require_root!();
     let router = Router::new().unwrap();
-    tc(router.namespace(End::Router), "qdisc add dev lan0 clsact");
+    router.namespace(End::Router).tc("qdisc add dev lan0 clsact").unwrap();
     let foreign = "filter add dev lan0 ingress prio 4242 protocol all u32 match u32 0 0 flowid 1:1";
-    tc(router.namespace(End::Router), foreign);
+    router.namespace(End::Router).tc(foreign).unwrap();
     let lab = Lab::with(router, &CLSACT).unwrap();
     let namespace = lab.router.namespace(End::Router);
     let programs = clsact_programs(namespace, LINK).unwrap();
@@ -110,8 +108,4 @@ fn assert_nothing_left(lab: &Lab, programs: &[u32]) {
 /// Floods of [`OFFERED`] arrive at `expected` bits per second.
 fn assert_rate(lab: &Lab, expected: u64) {
     assert_holds(|| promise::hosts(lab, &[HOST], OFFERED, |_| expected, PRECISION));
-}
-
-fn tc(namespace: &Namespace, words: &str) {
-    command::run(namespace.command("tc").unwrap().args(words.split_whitespace())).unwrap();
 }

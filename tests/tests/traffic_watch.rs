@@ -70,8 +70,7 @@ fn a_clsact_qdisc_that_others_remove_comes_back() {
     require_root!();
     let lab = limited("lan0", "clsact");
     assert_limited_through(&lab, ("clsact removed", NO_PAUSE), || {
-        let mut tc = lab.router.namespace(End::Router).command("tc")?;
-        command::run(tc.args(["qdisc", "del", "dev", "lan0", "clsact"])).map(drop)
+        lab.router.namespace(End::Router).tc("qdisc del dev lan0 clsact").map(drop)
     });
     assert!(lab.agent.log().contains("detached by others"), "{}", lab.agent.log_tail());
 }

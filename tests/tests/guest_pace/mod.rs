@@ -13,7 +13,7 @@ use throttle_tests::audit;
 use throttle_tests::bars::{Bar, Reading, assert_holds};
 use throttle_tests::classes::ClassSink;
 use throttle_tests::flood::Flood;
-use throttle_tests::guest::{set_qdisc, tc};
+use throttle_tests::guest::set_qdisc;
 use throttle_tests::lab::Lab;
 use throttle_tests::netns::Namespace;
 use throttle_tests::require_guest;
@@ -198,7 +198,7 @@ fn with_many_queues() -> Lab {
         .ip("link add many0 numtxqueues 2 numrxqueues 2 type veth peer name many1 \
              numtxqueues 2 numrxqueues 2\nlink set many0 up\nlink set many1 up\n")
         .unwrap();
-    tc(namespace, "qdisc replace dev many0 root handle 1: mq").unwrap();
+    namespace.tc("qdisc replace dev many0 root handle 1: mq").unwrap();
     queue(namespace, 1, "fq");
     queue(namespace, 2, "fq");
     Lab::with(router, &["--iface", "many0"]).unwrap()
@@ -302,5 +302,5 @@ fn noticed(lab: &Lab, interface: &str, is_ready: bool) -> Duration {
 
 fn queue(namespace: &Namespace, number: u8, qdisc: &str) {
     let words = format!("qdisc replace dev many0 parent 1:{number} {qdisc}");
-    tc(namespace, &words).unwrap();
+    namespace.tc(&words).unwrap();
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use throttle_tests::audit;
 use throttle_tests::bars::assert_holds;
-use throttle_tests::guest::tc;
 use throttle_tests::lab::Lab;
 use throttle_tests::require_guest;
 use throttle_tests::router::End;
@@ -86,7 +85,7 @@ fn limit(lab: &Lab, bits_per_second: u64) -> String {
 fn run_advice(lab: &Lab, words: &str) {
     let command = words.split('`').nth(1).and_then(|command| command.strip_prefix("tc "));
     let command = command.unwrap_or_else(|| panic!("no command: {words}"));
-    tc(lab.router.namespace(End::Router), command).unwrap();
+    lab.router.namespace(End::Router).tc(command).unwrap();
     wait_until_quiet(lab);
 }
 
@@ -100,7 +99,7 @@ fn wait_until_quiet(lab: &Lab) {
 
 /// Packets that fq on the limited link has dropped.
 fn lost_in_fq(lab: &Lab) -> u64 {
-    let shown = tc(lab.router.namespace(End::Router), "-s qdisc show dev lan0 root").unwrap();
+    let shown = lab.router.namespace(End::Router).tc("-s qdisc show dev lan0 root").unwrap();
     let count = shown.split("(dropped ").nth(1).and_then(|rest| rest.split(',').next());
     count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{shown}"))
 }
