@@ -45,6 +45,11 @@ pub fn clsact_programs(namespace: &Namespace, interface: &str) -> Result<Vec<u32
     Ok(ids)
 }
 
+/// The ids of the programs attached to `interface` in either way, those of TCX first.
+pub fn programs(namespace: &Namespace, interface: &str) -> Result<Vec<u32>> {
+    Ok([tcx_programs(namespace, interface)?, clsact_programs(namespace, interface)?].concat())
+}
+
 /// What tc(8) says of the filters at one hook.
 pub fn filters(namespace: &Namespace, interface: &str, hook: &str) -> Result<String> {
     namespace.tc(&format!("filter show dev {interface} {hook}"))

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use throttle_tests::bars::assert_holds;
-use throttle_tests::hooks::{clsact_programs, filters, has_clsact, still_loaded, tcx_programs};
+use throttle_tests::hooks::{
+    self, clsact_programs, filters, has_clsact, still_loaded, tcx_programs,
+};
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
 use throttle_tests::promise::{self, Precision};
@@ -72,8 +74,7 @@ fn a_killed_agent_can_be_detached_from_outside() {
         let router = Router::new().unwrap();
         let mut lab = Lab::with(router, &["--iface", LINK, "--hook", hook]).unwrap();
         let namespace = lab.router.namespace(End::Router);
-        let programs =
-            [tcx_programs, clsact_programs].map(|of| of(namespace, LINK).unwrap()).concat();
+        let programs = hooks::programs(namespace, LINK).unwrap();
         assert_eq!(programs.len(), 2, "one program at each hook");
         lab.agent.kill().unwrap();
         assert_eq!(still_loaded(&programs).unwrap(), programs, "enforcement outlives the agent");

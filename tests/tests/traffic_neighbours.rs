@@ -7,7 +7,7 @@ use throttle_tests::audit::{self, Books, Entry};
 use throttle_tests::bpf::{DROP, NEXT, PASS};
 use throttle_tests::flood::Flood;
 use throttle_tests::foreign::{Foreign, HOOKS, Place, Program, Seen, make_clsact};
-use throttle_tests::hooks::{clsact_programs, has_clsact, tcx_programs};
+use throttle_tests::hooks::{self, clsact_programs, has_clsact, tcx_programs};
 use throttle_tests::lab::Lab;
 use throttle_tests::measure::Meter;
 use throttle_tests::netns::Namespace;
@@ -221,7 +221,7 @@ fn mixed(hook: Hook, place: Place, expected: fn(&Flow) -> Seen) {
     lab.agent.done("detach --all").unwrap();
     let ids = others.each_ref().map(|other| other.id().unwrap());
     let namespace = lab.router.namespace(End::Router);
-    let left = [tcx_programs, clsact_programs].map(|of| of(namespace, LINK).unwrap()).concat();
+    let left = hooks::programs(namespace, LINK).unwrap();
     assert_eq!(left, ids, "only theirs are left");
 }
 

@@ -8,7 +8,7 @@ use throttle_common::abi::VERSION;
 use throttle_tests::agent::{Counters, Outcome};
 use throttle_tests::bars::{Bar, Reading, assert_holds};
 use throttle_tests::flood::Flood;
-use throttle_tests::hooks::{clsact_programs, has_clsact, still_loaded, tcx_programs};
+use throttle_tests::hooks::{self, has_clsact, still_loaded};
 use throttle_tests::lab::Lab;
 use throttle_tests::measure::Meter;
 use throttle_tests::older::{self, OLDER};
@@ -77,8 +77,7 @@ fn an_older_layout_is_taken_over_without_a_gap_or_a_fresh_burst_in_any_second() 
         assert_eq!(policy(&lab), before, "the policy is carried over");
         assert!(!older::pins(OLDER, lab.agent.instance()).exists(), "nothing is left to take over");
         let namespace = lab.router.namespace(End::Router);
-        let programs =
-            [tcx_programs, clsact_programs].map(|of| of(namespace, LINK).unwrap()).concat();
+        let programs = hooks::programs(namespace, LINK).unwrap();
         assert_eq!(programs.len(), 2, "one program at each hook");
     }
 }
@@ -166,8 +165,7 @@ fn detach_removes_an_older_layout_without_an_agent() {
     for hook in ["tcx", "clsact"] {
         let mut lab = lab(hook);
         let namespace = lab.router.namespace(End::Router);
-        let programs =
-            [tcx_programs, clsact_programs].map(|of| of(namespace, LINK).unwrap()).concat();
+        let programs = hooks::programs(namespace, LINK).unwrap();
         assert_eq!(programs.len(), 2, "one program at each hook");
         lab.agent.kill().unwrap();
         older::make(lab.agent.instance()).unwrap();
@@ -194,7 +192,7 @@ fn a_layout_that_nobody_knows_is_refused_and_stays_in_force() {
     assert!(refused.stderr.contains(&format!("have layout {}", VERSION + 1)), "{refused:?}");
     assert!(refused.stderr.contains("hint: "), "{refused:?}");
     assert!(!known.exists(), "nothing new is made beside it");
-    let programs = [tcx_programs, clsact_programs].map(|of| of(namespace, LINK).unwrap()).concat();
+    let programs = hooks::programs(namespace, LINK).unwrap();
     assert_eq!(programs.len(), 2, "one program at each hook");
     std::fs::create_dir_all(older::pins(VERSION, "")).unwrap();
     std::fs::rename(&unknown, &known).unwrap();
