@@ -39,11 +39,15 @@ pub(crate) fn tools_dir(workspace: &Path) -> PathBuf {
     workspace.join("target/tools")
 }
 
+/// Cargo's target directory for all but the eBPF crate.
+pub(crate) fn outer_target_dir(workspace: &Path) -> PathBuf {
+    workspace.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target")))
+}
+
 /// Cargo's target directory for the eBPF crate. It is not the outer cargo's, whose lock is held while a build
 /// script runs; all host profiles share it.
 pub(crate) fn target_dir(workspace: &Path) -> PathBuf {
-    let outer = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"));
-    workspace.join(outer).join("ebpf")
+    outer_target_dir(workspace).join("ebpf")
 }
 
 /// Finds bpf-linker among the installed tools, then on `PATH`.

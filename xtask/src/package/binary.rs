@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::{exec, workspace};
+use crate::{ebpf, exec, workspace};
 
 /// The only target that is packaged.
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-musl";
@@ -17,12 +17,7 @@ pub(super) fn build() -> Result<PathBuf> {
     cargo.args(["build", "--release", "-p", "throttle-agent", "--target", TARGET]);
     cargo.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS", rust_flags(&root)?);
     exec::run(&mut cargo, "building the static throttle-agent")?;
-    Ok(target_dir(&root).join(TARGET).join("release/throttle-agent"))
-}
-
-/// Cargo's target directory.
-pub(super) fn target_dir(root: &Path) -> PathBuf {
-    root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+    Ok(ebpf::outer_target_dir(&root).join(TARGET).join("release/throttle-agent"))
 }
 
 fn rust_flags(root: &Path) -> Result<String> {
