@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::parts::{Parts, SHELLS, readme};
+use super::parts::{Parts, SHELLS};
 use super::stage::{DATA, PROGRAM, Stage};
 use crate::exec;
 
@@ -41,7 +41,7 @@ fn files(parts: &Parts, stage: &Stage, version: &str) -> Result<()> {
         stage.compress(&page.to_string_lossy())?;
     }
     parts.examples(stage, &format!("{DOC}/examples"))?;
-    stage.copy(&readme(&parts.root), &format!("{DOC}/README.md"), DATA)?;
+    stage.copy(&parts.root.join("README.md"), &format!("{DOC}/README.md"), DATA)?;
     let copyright = read(&parts.packaging("debian/copyright"))?;
     let licence = indented(&read(&parts.root.join("LICENSE-MIT"))?);
     stage.write(copyright.replace("@MIT@", &licence), &format!("{DOC}/copyright"), DATA)?;

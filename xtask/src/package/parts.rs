@@ -1,6 +1,6 @@
 //! What both packages hold, and when it was made.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -48,8 +48,7 @@ impl Parts {
         let mut man = Command::new(&self.binary);
         exec::run(man.arg("man").arg(pages.path()), "writing the manual pages")?;
         let written = self.packaging("man");
-        let folders = [pages.path(), &written].into_iter().filter(|folder| folder.is_dir());
-        for folder in folders {
+        for folder in [pages.path(), &written] {
             for page in super::stage::files(folder)? {
                 let section = page.extension().unwrap_or_default().to_string_lossy().into_owned();
                 let place = to.replace("{section}", &section);
@@ -65,18 +64,10 @@ impl Parts {
         exec::output(command.args(["completions", shell]), "writing completions")
     }
 
-    /// Example configurations and the dashboard, as far as there are any.
+    /// Writes the example configuration and the dashboard to the folder `to` of `stage`.
     pub(super) fn examples(&self, stage: &Stage, to: &str) -> Result<()> {
         let example = self.packaging("example.toml");
-        if example.is_file() {
-            stage.copy(&example, &format!("{to}/example.toml"), super::stage::DATA)?;
-        }
-        let dashboards = self.packaging("grafana");
-        if dashboards.is_dir() { stage.copy_all(&dashboards, to) } else { Ok(()) }
+        stage.copy(&example, &format!("{to}/example.toml"), super::stage::DATA)?;
+        stage.copy_all(&self.packaging("grafana"), to)
     }
-}
-
-/// A file of the workspace's root that goes into documentation.
-pub(super) fn readme(root: &Path) -> PathBuf {
-    root.join("README.md")
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::binary::TARGET;
-use super::parts::{Parts, SHELLS, readme};
+use super::parts::{Parts, SHELLS};
 use super::stage::{DATA, PROGRAM, Stage, name};
 use crate::exec;
 
@@ -19,9 +19,8 @@ pub(super) fn build(parts: &Parts, directory: &Path, version: &str) -> Result<Pa
     stage.copy_all(&parts.packaging("sysusers"), "sysusers")?;
     stage.copy(&parts.packaging("default.toml"), "default.toml", DATA)?;
     stage.copy(&parts.packaging("INSTALL.md"), "INSTALL.md", DATA)?;
-    stage.copy(&readme(&parts.root), "README.md", DATA)?;
-    for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
-        stage.copy(&parts.root.join(licence), licence, DATA)?;
+    for file in ["README.md", "LICENSE-APACHE", "LICENSE-MIT"] {
+        stage.copy(&parts.root.join(file), file, DATA)?;
     }
     for (shell, place) in SHELLS {
         let file = name(Path::new(place));
