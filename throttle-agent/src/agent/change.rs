@@ -58,7 +58,7 @@ impl Changes<'_> {
     /// # Errors
     /// That of `work`.
     pub fn read<T>(&self, work: impl FnOnce(&dyn Engine) -> Result<T>) -> Result<T> {
-        self.agent.locked(|engine, _| work(engine))
+        self.agent.locked(|engine| work(engine))
     }
 
     /// Sets the limit of a key; a group that it names must exist.
@@ -189,7 +189,7 @@ impl Changes<'_> {
         work: impl FnOnce(&mut dyn Engine) -> Result<T>,
         words: impl FnOnce(&T) -> Option<String>,
     ) -> Result<T> {
-        let done = self.agent.locked(|engine, _| {
+        let done = self.agent.locked(|engine| {
             let done = work(engine)?;
             Ok((done, engine.generation()))
         });

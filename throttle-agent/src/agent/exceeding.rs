@@ -66,7 +66,7 @@ async fn pump_until_stopped(agent: Arc<Agent>, events: ExcessEvents) -> Result<(
         };
         let mut told;
         (followed, told) = agent
-            .with(move |engine, _| {
+            .with(move |engine| {
                 let mut told = Vec::new();
                 let now = Instant::now();
                 for exceeding in &begun {

@@ -27,9 +27,12 @@ impl Agent {
         let hosts = self.hosts_in(&ways).await?;
         let top = blocking(move || Ok(TopHosts::new(hosts))).await?;
         let counters = self.counters().await?;
-        let (sample, event) = self
-            .with(move |_, telemetry| Ok((telemetry.update(&counters), telemetry.take_event())))
-            .await?;
+        let agent = Arc::clone(self);
+        let (sample, event) = blocking(move || {
+            let mut telemetry = agent.telemetry();
+            Ok((telemetry.update(&counters), telemetry.take_event()))
+        })
+        .await?;
         self.work.sampled(begun.elapsed());
         // Who waits for the sample finds the hosts that go with it.
         self.top_hosts.send_replace(Arc::new(top));
@@ -43,7 +46,7 @@ impl Agent {
     /// # Errors
     /// Reading them failed.
     pub async fn counters(self: &Arc<Self>) -> Result<Counters> {
-        let read = self.with(|engine, _| engine.counter_reader()).await?;
+        let read = self.with(|engine| engine.counter_reader()).await?;
         blocking(read).await
     }
 
@@ -56,7 +59,7 @@ impl Agent {
         let mut views = Vec::with_capacity(ways.len());
         for ways in ways.chunks(HOSTS_PER_TURN) {
             let ways = ways.to_vec();
-            let read = move |engine: &mut dyn super::Engine, _: &mut _| {
+            let read = move |engine: &mut dyn super::Engine| {
                 Ok((engine.hosts_in(&ways)?, engine.ipv6_host_prefix()))
             };
             let (hosts, bits) = self.with(read).await?;
@@ -71,14 +74,14 @@ impl Agent {
     /// # Errors
     /// The kernel refuses.
     pub async fn expire(self: &Arc<Self>, idle: Duration) -> Result<usize> {
-        while !self.with(|engine, _| engine.tidy()).await? {}
-        self.with(|engine, _| engine.check_pacing()).await?;
-        let mut search = self.with(move |engine, _| engine.idle_hosts(idle)).await?;
+        while !self.with(|engine| engine.tidy()).await? {}
+        self.with(|engine| engine.check_pacing()).await?;
+        let mut search = self.with(move |engine| engine.idle_hosts(idle)).await?;
         let mut forgotten = 0;
         loop {
             let (found, rest) = blocking(move || Ok((search.next(), search))).await?;
             let Some(found) = found else { return Ok(forgotten) };
-            forgotten += self.with(move |engine, _| engine.forget_hosts(&found)).await?;
+            forgotten += self.with(move |engine| engine.forget_hosts(&found)).await?;
             search = rest;
         }
     }

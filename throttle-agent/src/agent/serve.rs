@@ -137,7 +137,7 @@ async fn reload_on(mut hangup: Signal, agent: Arc<Agent>) {
 
 /// Tells the service manager what is in force.
 async fn tell_ready(agent: &Arc<Agent>) {
-    let read = agent.with(|engine, _| Ok(counts(engine.links().len(), engine.limits().len())));
+    let read = agent.with(|engine| Ok(counts(engine.links().len(), engine.limits().len())));
     // It fails at the end of the agent only.
     if let Ok(status) = read.await {
         notify::ready(&status);

@@ -1,6 +1,10 @@
 //! What every task of the agent shares.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::{self, Arc, PoisonError},
+    time::Instant,
+};
 
 use tokio::{
     sync::{Mutex, OwnedMutexGuard, watch},
@@ -48,6 +52,8 @@ pub struct Agent {
     pub settings: AgentKeys,
     /// Rates of all hosts; read without taking turns.
     pub hosts: HostRates,
+    /// Rates of links, groups and limits; locked without taking turns.
+    telemetry: sync::Mutex<Telemetry>,
     /// Locked before `state` where both are.
     store: Arc<Mutex<Store>>,
     /// One file is read after the other.
@@ -61,7 +67,6 @@ pub struct Agent {
 /// What is gone after `detach --all`.
 struct State {
     engine: Box<dyn Engine>,
-    telemetry: Telemetry,
     /// Dropped with the rest, which removes the socket.
     _socket_file: SocketFile,
 }
@@ -71,7 +76,7 @@ impl Agent {
     #[must_use]
     pub fn new(info: Info, engine: Box<dyn Engine>, socket_file: SocketFile) -> Self {
         let hosts = HostRates::new(engine.host_source());
-        let state = State { engine, telemetry: Telemetry::default(), _socket_file: socket_file };
+        let state = State { engine, _socket_file: socket_file };
         Self {
             info,
             events: Events::default(),
@@ -80,6 +85,7 @@ impl Agent {
             netns: NetnsId::default(),
             settings: AgentKeys::default(),
             hosts,
+            telemetry: sync::Mutex::default(),
             store: Arc::default(),
             reloading: Mutex::default(),
             state: Arc::new(Mutex::new(Some(state))),
@@ -114,7 +120,7 @@ impl Agent {
     /// That of `work`, or [`Kind::NotRunning`] after [`detach_all`](Self::detach_all).
     pub async fn with<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         // No thread is taken for waiting.
         let mut state = Arc::clone(&self.state).lock_owned().await;
@@ -122,11 +128,14 @@ impl Agent {
     }
 
     /// Runs `work` on the engine, on this thread, which must not be that of the event loop.
-    pub(super) fn locked<T>(
-        &self,
-        work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T>,
-    ) -> Result<T> {
+    pub(super) fn locked<T>(&self, work: impl FnOnce(&mut dyn Engine) -> Result<T>) -> Result<T> {
         work_on(&mut self.state.blocking_lock(), work)
+    }
+
+    /// Rates of links, groups and limits, on a thread that is not that of the event loop: a large sample
+    /// takes a while to work out.
+    pub(crate) fn telemetry(&self) -> sync::MutexGuard<'_, Telemetry> {
+        self.telemetry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Samples as they are taken, beginning with the newest one.
@@ -194,10 +203,9 @@ impl Agent {
 
 fn work_on<T>(
     state: &mut Option<State>,
-    work: impl FnOnce(&mut dyn Engine, &mut Telemetry) -> Result<T>,
+    work: impl FnOnce(&mut dyn Engine) -> Result<T>,
 ) -> Result<T> {
-    let state = state.as_mut().ok_or_else(stopping)?;
-    work(&mut *state.engine, &mut state.telemetry)
+    work(&mut *state.as_mut().ok_or_else(stopping)?.engine)
 }
 
 fn stopping() -> Error {

@@ -84,7 +84,7 @@ impl State {
 /// Interfaces cannot be listed, or the kernel refuses one of them; the others are attached all the same.
 pub async fn set_specs(agent: &Arc<Agent>, specs: Vec<LinkSpec>) -> Result<()> {
     let desired = Arc::clone(agent);
-    let work = move |engine: &mut dyn Engine, _: &mut _| {
+    let work = move |engine: &mut dyn Engine| {
         let mut state = desired.links.lock();
         let changed = change(engine, &mut state, specs);
         let followed = follow(engine, &mut state, &desired.events);
@@ -134,7 +134,7 @@ fn change(engine: &mut dyn Engine, state: &mut State, specs: Vec<LinkSpec>) -> V
 /// It is not attached, or the kernel refuses.
 pub async fn detach(agent: &Arc<Agent>, interface: String) -> Result<String> {
     let desired = Arc::clone(agent);
-    let work = move |engine: &mut dyn Engine, _: &mut _| {
+    let work = move |engine: &mut dyn Engine| {
         let links = engine.links();
         let mut state = desired.links.lock();
         if !engine.detach(&interface)? {

@@ -91,7 +91,7 @@ async fn changed(watch: &mut Option<Watch>) -> Changes {
 
 async fn look(agent: &Arc<Agent>, look: Look) -> Result<()> {
     let desired = Arc::clone(agent);
-    let work = move |engine: &mut dyn Engine, _: &mut _| {
+    let work = move |engine: &mut dyn Engine| {
         if look.interfaces {
             follow(engine, &mut desired.links.lock(), &desired.events)?;
         }

@@ -43,7 +43,7 @@ impl Live {
         let of = Arc::clone(&sample);
         let shown = Shown::of(agent);
         let text = agent
-            .with(move |engine, _| {
+            .with(move |engine| {
                 let view = LiveView::new(shown, &of, engine);
                 serde_json::to_vec(&view).doing(Kind::Failed, || "writing a sample as JSON")
             })

@@ -110,7 +110,7 @@ async fn the_page_shows_the_newest_sample_with_its_policy() {
     let prefix = "10.0.0.0/24".parse().unwrap();
     let action = "pass".parse().unwrap();
     let limit = LimitRequest { action, ..LimitRequest::default() }.check(prefix).unwrap().value;
-    running.agent.with(move |engine, _| engine.set_limit(&limit)).await.unwrap();
+    running.agent.with(move |engine| engine.set_limit(&limit)).await.unwrap();
     running.agent.sample().await.unwrap();
     tokio::task::yield_now().await;
     let live: serde_json::Value =

@@ -71,7 +71,7 @@ impl Snapshot {
         let hosts = Arc::clone(&agent.top_hosts().borrow());
         let names: Vec<_> = stats.links.iter().filter_map(|link| link.interface.clone()).collect();
         let prefixes: Vec<_> = shown(&hosts).into_iter().filter_map(|host| host.limit).collect();
-        let rates = agent.with(move |engine, _| Ok(RatesInForce::read(engine, &names, &prefixes)));
+        let rates = agent.with(move |engine| Ok(RatesInForce::read(engine, &names, &prefixes)));
         let at_unix_ms = now_unix_ms();
         Ok(Self {
             rates: rates.await?,

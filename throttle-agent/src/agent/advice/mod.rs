@@ -12,7 +12,7 @@ use crate::{
     datapath::{LinkReport, LinkStatus},
     links::Surroundings,
     policy::Limit,
-    telemetry::{HostsView, Telemetry},
+    telemetry::HostsView,
 };
 
 /// Where limits that pace cannot delay packets as they should: those that come in by a link, and those
@@ -33,8 +33,8 @@ pub fn pace_warnings(limits: &[Limit], links: &[LinkStatus]) -> Vec<String> {
 
 /// What `status` warns of, but for what it says of each link.
 #[must_use]
-pub fn status_warnings(telemetry: &Telemetry, hosts: HostsView, limits: &[Limit]) -> Vec<String> {
-    let full = telemetry.under_pressure().then(|| {
+pub fn status_warnings(under_pressure: bool, hosts: HostsView, limits: &[Limit]) -> Vec<String> {
+    let full = under_pressure.then(|| {
         format!(
             "the host table is under pressure: {hosts}; start over with a larger --max-hosts, or \
              limit prefixes with --scope shared"
@@ -99,6 +99,7 @@ mod tests {
         agent::fake::FakeEngine,
         datapath::HookKind,
         policy::{LimitRequest, RatesRequest},
+        telemetry::Telemetry,
     };
 
     fn link(name: &str, side: Side, pace_ready: Option<bool>) -> LinkStatus {
@@ -153,7 +154,7 @@ mod tests {
         let mut warned = |packets| {
             engine.packets = packets;
             let hosts = telemetry.sample(&engine).unwrap().hosts;
-            status_warnings(&telemetry, hosts, &[]).pop()
+            status_warnings(telemetry.under_pressure(), hosts, &[]).pop()
         };
         assert_eq!(warned(1), None);
         let words = warned(2).unwrap();

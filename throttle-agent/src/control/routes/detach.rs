@@ -32,7 +32,7 @@ pub(super) async fn detach(State(agent): State<Arc<Agent>>, body: Body) -> Answe
             vec![detached]
         }
         DetachRequest::All {} => {
-            let attached = agent.with(|engine, _| Ok(engine.attached())).await?;
+            let attached = agent.with(|engine| Ok(engine.attached())).await?;
             agent.detach_all().await?;
             attached
         }

@@ -27,7 +27,7 @@ use crate::{
     )
 )]
 pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<GroupView>> {
-    let groups = agent.with(|engine, _| Ok(engine.groups())).await?;
+    let groups = agent.with(|engine| Ok(engine.groups())).await?;
     Ok(Json(groups.iter().map(GroupView::from).collect()))
 }
 
@@ -44,8 +44,7 @@ pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<GroupVie
 )]
 pub(super) async fn show(State(agent): State<Arc<Agent>>, Name(name): Name) -> Answer<GroupView> {
     let name = parse(&name)?;
-    let group =
-        agent.with(move |engine, _| engine.group(&name).ok_or_else(|| name.unknown())).await?;
+    let group = agent.with(move |engine| engine.group(&name).ok_or_else(|| name.unknown())).await?;
     Ok(Json(GroupView::from(&group)))
 }
 

@@ -67,7 +67,7 @@ pub(super) async fn show(
 ) -> Answer<HostExplained> {
     let typed: TypedPrefix = address.parse().map_err(Refusal::malformed)?;
     let (explained, bits) = agent
-        .with(move |engine, _| {
+        .with(move |engine| {
             let bits = engine.ipv6_host_prefix();
             let address = typed.host(bits)?;
             let explained = engine.explain(address)?;

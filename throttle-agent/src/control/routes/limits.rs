@@ -27,7 +27,7 @@ use crate::{
     )
 )]
 pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Result<Response, Refusal> {
-    let limits = agent.with(|engine, _| Ok(engine.limits())).await?;
+    let limits = agent.with(|engine| Ok(engine.limits())).await?;
     large(move || limits.iter().map(LimitView::from).collect::<Vec<_>>()).await
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn show(
 ) -> Answer<LimitView> {
     let named = Named::new(&prefix, asked)?;
     let limit = agent
-        .with(move |engine, _| {
+        .with(move |engine| {
             let key = named.key(engine)?;
             engine.limit(&key).ok_or_else(|| no_limit(key))
         })

@@ -29,9 +29,8 @@ use crate::{
     )
 )]
 pub(super) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Vec<LinkLimitView>> {
-    let read = agent.with(|engine, _| {
-        Ok(engine.links().iter().filter_map(|link| read(engine, link)).collect())
-    });
+    let read = agent
+        .with(|engine| Ok(engine.links().iter().filter_map(|link| read(engine, link)).collect()));
     Ok(Json(read.await?))
 }
 
@@ -50,7 +49,7 @@ pub(super) async fn show(
     State(agent): State<Arc<Agent>>,
     Name(interface): Name,
 ) -> Answer<LinkLimitView> {
-    Ok(Json(agent.with(move |engine, _| find(engine, &interface)).await?))
+    Ok(Json(agent.with(move |engine| find(engine, &interface)).await?))
 }
 
 /// Sets the limit of a link; without rates, lifts it.

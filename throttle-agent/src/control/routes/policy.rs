@@ -29,7 +29,7 @@ use crate::{
     )
 )]
 pub(super) async fn show(State(agent): State<Arc<Agent>>) -> Answer<PolicyRequest> {
-    let policy = agent.with(|engine, _| Ok(policy_in_force(engine))).await?;
+    let policy = agent.with(|engine| Ok(policy_in_force(engine))).await?;
     Ok(Json(blocking(move || Ok(PolicyRequest::from(&policy))).await?))
 }
 
@@ -93,7 +93,7 @@ async fn read(
     known: fn(&dyn Engine) -> Vec<Group>,
 ) -> Result<Checked<Policy>, Refusal> {
     let (ipv6_host_prefix, attached, groups) = agent
-        .with(move |engine, _| Ok((engine.ipv6_host_prefix(), engine.attached(), known(engine))))
+        .with(move |engine| Ok((engine.ipv6_host_prefix(), engine.attached(), known(engine))))
         .await?;
     let check = move |mut request: PolicyRequest| {
         let absent = if asked.globs { resolve_links(&mut request, &attached)? } else { Vec::new() };
@@ -129,7 +129,7 @@ async fn plan(
     after: impl FnOnce(&Policy, Policy) -> Policy + Send + 'static,
 ) -> Answer<PolicyAnswer> {
     let (before, links) =
-        agent.with(|engine, _| Ok((policy_in_force(engine), engine.links()))).await?;
+        agent.with(|engine| Ok((policy_in_force(engine), engine.links()))).await?;
     let plan = blocking(move || {
         let Checked { value, mut warnings } = checked;
         check_attached(&value, &links)?;

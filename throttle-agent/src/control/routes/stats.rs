@@ -31,16 +31,18 @@ use crate::{
 pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView> {
     let around = blocking(Surroundings::read).await?;
     let hosts = hosts(&agent).await?;
-    let (links, limits, mut warnings) = agent
-        .with(move |engine, telemetry| {
-            let (reports, limits) = (engine.link_reports()?, engine.limits());
-            let warnings = status_warnings(telemetry, hosts, &limits);
-            let of_links = link_warnings(&limits, &reports, &around);
-            let links = reports.iter().zip(of_links);
-            let links = links.map(|(report, warnings)| LinkSummary::new(report, &around, warnings));
-            Ok((links.collect::<Vec<_>>(), limits.len(), warnings))
-        })
-        .await?;
+    let (reports, limits) =
+        agent.with(|engine| Ok((engine.link_reports()?, engine.limits()))).await?;
+    let asked = Arc::clone(&agent);
+    let (links, limits, mut warnings) = blocking(move || {
+        let under_pressure = asked.telemetry().under_pressure();
+        let warnings = status_warnings(under_pressure, hosts, &limits);
+        let of_links = link_warnings(&limits, &reports, &around);
+        let links = reports.iter().zip(of_links);
+        let links = links.map(|(report, warnings)| LinkSummary::new(report, &around, warnings));
+        Ok((links.collect::<Vec<_>>(), limits.len(), warnings))
+    })
+    .await?;
     let info = &agent.info;
     warnings.extend(agent.netns.warning());
     warnings.extend(links.iter().flat_map(|link| link.warnings.iter().cloned()));
@@ -67,7 +69,8 @@ async fn hosts(agent: &Arc<Agent>) -> Result<HostsView> {
         return Ok(sampled);
     }
     let counters = agent.counters().await?;
-    agent.with(move |_, telemetry| Ok(telemetry.stats(&counters).hosts)).await
+    let agent = Arc::clone(agent);
+    blocking(move || Ok(agent.telemetry().stats(&counters).hosts)).await
 }
 
 /// Shows every counter that is not per host.
@@ -83,8 +86,7 @@ pub(super) async fn stats(
     State(agent): State<Arc<Agent>>,
 ) -> std::result::Result<Response, Refusal> {
     let counters = agent.counters().await?;
-    let stats = agent.with(move |_, telemetry| Ok(telemetry.stats(&counters))).await?;
-    large(move || stats).await
+    large(move || agent.telemetry().stats(&counters)).await
 }
 
 /// Shows the counters again and again, without end.
