@@ -93,15 +93,9 @@ pub trait Engine: Send {
     /// back to 1.
     fn generation(&self) -> u32;
 
-    /// Reads every counter that is not per host.
-    fn counters(&self) -> Result<Counters>;
-
-    /// As [`counters`](Self::counters); what takes long is left to the function returned, which reads
-    /// beside the engine.
-    fn counter_reader(&self) -> Result<ReadCounters> {
-        let counters = self.counters()?;
-        Ok(Box::new(|| Ok(counters)))
-    }
+    /// Reads every counter that is not per host; what takes long is left to the function returned, which
+    /// reads beside the engine.
+    fn counter_reader(&self) -> Result<ReadCounters>;
 
     /// Reads one host.
     fn host(&self, address: IpAddr) -> Result<Option<HostState>>;
@@ -216,10 +210,6 @@ impl Engine for Kernel {
 
     fn generation(&self) -> u32 {
         self.datapath.generation()
-    }
-
-    fn counters(&self) -> Result<Counters> {
-        self.datapath.counters()
     }
 
     fn counter_reader(&self) -> Result<ReadCounters> {

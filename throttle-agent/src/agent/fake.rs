@@ -10,7 +10,7 @@ use std::{
 
 use throttle_common::{abi::Side, verdict::Reason};
 
-use super::{Engine, Search, no_link};
+use super::{Engine, ReadCounters, Search, no_link};
 use crate::{
     datapath::{
         Applied, Change, Counters, Explanation, GroupCounters, HookKind, HostPlace, HostReading,
@@ -39,6 +39,31 @@ impl FakeEngine {
             groups: BTreeMap::new(),
             link_limits: BTreeMap::new(),
             packets: 1,
+        }
+    }
+
+    /// Every counter that is not per host.
+    pub(crate) fn counters(&self) -> Counters {
+        let tally = Tally { packets: self.packets, bytes: self.packets * 100 };
+        let tallies = [tally; Reason::COUNT];
+        let of_link =
+            |link: &LinkStatus| LinkCounters { link: link.clone(), up: tallies, down: tallies };
+        let none = Usage::default();
+        let of_limit = |key: &LimitKey| LimitCounters {
+            prefix: key.prefix,
+            matches: key.matches,
+            up: none,
+            down: none,
+        };
+        let of_group =
+            |name: &GroupName| GroupCounters { name: name.clone(), up: none, down: none };
+        Counters {
+            links: self.links.iter().map(of_link).collect(),
+            limits: self.limits.keys().map(of_limit).collect(),
+            groups: self.groups.keys().map(of_group).collect(),
+            hosts_tracked: 1,
+            hosts_capacity: 2,
+            generation: 7,
         }
     }
 }
@@ -186,28 +211,9 @@ impl Engine for FakeEngine {
         1
     }
 
-    fn counters(&self) -> Result<Counters> {
-        let tally = Tally { packets: self.packets, bytes: self.packets * 100 };
-        let tallies = [tally; Reason::COUNT];
-        let of_link =
-            |link: &LinkStatus| LinkCounters { link: link.clone(), up: tallies, down: tallies };
-        let none = Usage::default();
-        let of_limit = |key: &LimitKey| LimitCounters {
-            prefix: key.prefix,
-            matches: key.matches,
-            up: none,
-            down: none,
-        };
-        let of_group =
-            |name: &GroupName| GroupCounters { name: name.clone(), up: none, down: none };
-        Ok(Counters {
-            links: self.links.iter().map(of_link).collect(),
-            limits: self.limits.keys().map(of_limit).collect(),
-            groups: self.groups.keys().map(of_group).collect(),
-            hosts_tracked: 1,
-            hosts_capacity: 2,
-            generation: 7,
-        })
+    fn counter_reader(&self) -> Result<ReadCounters> {
+        let counters = self.counters();
+        Ok(Box::new(|| Ok(counters)))
     }
 
     /// Without levels.

@@ -24,9 +24,7 @@ pub use view::{
 };
 
 use crate::{
-    agent::Engine,
     datapath::Counters,
-    error::Result,
     events::What,
     policy::{GroupName, LimitKey},
 };
@@ -45,14 +43,6 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Reads the counters and works out the rates since the last call.
-    ///
-    /// # Errors
-    /// Reading the maps failed.
-    pub fn sample(&mut self, engine: &dyn Engine) -> Result<StatsView> {
-        Ok(self.update(&engine.counters()?))
-    }
-
     /// Works out the rates since the last counters, which are older by as much as this is called later.
     pub fn update(&mut self, counters: &Counters) -> StatsView {
         let now = Instant::now();

@@ -153,7 +153,7 @@ mod tests {
         let mut telemetry = Telemetry::default();
         let mut warned = |packets| {
             engine.packets = packets;
-            let hosts = telemetry.sample(&engine).unwrap().hosts;
+            let hosts = telemetry.update(&engine.counters()).hosts;
             status_warnings(telemetry.under_pressure(), hosts, &[]).pop()
         };
         assert_eq!(warned(1), None);
