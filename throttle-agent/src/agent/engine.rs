@@ -52,8 +52,13 @@ pub trait Engine: Send {
     /// Every link, and what is attached to its interface.
     fn link_reports(&self) -> Result<Vec<LinkReport>>;
 
-    /// All limits, sorted.
-    fn limits(&self) -> Vec<Limit>;
+    /// All limits, in the order of their keys.
+    fn each_limit(&self) -> Box<dyn ExactSizeIterator<Item = &Limit> + '_>;
+
+    /// All limits, in the order of their keys, for reading beside the engine.
+    fn limits(&self) -> Vec<Limit> {
+        self.each_limit().cloned().collect()
+    }
 
     /// Length of the IPv6 prefix that counts as one host.
     fn ipv6_host_prefix(&self) -> u8;
@@ -160,8 +165,8 @@ impl Engine for Kernel {
         self.datapath.link_reports()
     }
 
-    fn limits(&self) -> Vec<Limit> {
-        self.datapath.limits()
+    fn each_limit(&self) -> Box<dyn ExactSizeIterator<Item = &Limit> + '_> {
+        Box::new(self.datapath.each_limit())
     }
 
     fn ipv6_host_prefix(&self) -> u8 {

@@ -135,8 +135,8 @@ impl Engine for FakeEngine {
         DEFAULT_IPV6_HOST_PREFIX
     }
 
-    fn limits(&self) -> Vec<Limit> {
-        self.limits.values().cloned().collect()
+    fn each_limit(&self) -> Box<dyn ExactSizeIterator<Item = &Limit> + '_> {
+        Box::new(self.limits.values())
     }
 
     fn limit(&self, key: &LimitKey) -> Option<Limit> {

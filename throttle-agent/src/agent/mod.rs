@@ -14,7 +14,7 @@ mod shared;
 mod start;
 mod work;
 
-pub(crate) use advice::link_warnings;
+pub(crate) use advice::{link_warnings, may_warn_of};
 pub use advice::{pace_warnings, status_warnings};
 pub use change::Changes;
 pub use engine::{

@@ -66,7 +66,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
         adopted: datapath.adopted(),
         started: Instant::now(),
     };
-    let (links, limits) = (datapath.links().len(), datapath.limits().len());
+    let (links, limits) = (datapath.links().len(), datapath.each_limit().len());
     let specs = store.specs();
     let desired = Desired::new(specs.clone());
     let agent = Agent::new(info, Box::new(engine), socket_file).with_store(store);
@@ -137,7 +137,7 @@ async fn reload_on(mut hangup: Signal, agent: Arc<Agent>) {
 
 /// Tells the service manager what is in force.
 async fn tell_ready(agent: &Arc<Agent>) {
-    let read = agent.with(|engine| Ok(counts(engine.links().len(), engine.limits().len())));
+    let read = agent.with(|engine| Ok(counts(engine.links().len(), engine.each_limit().len())));
     // It fails at the end of the agent only.
     if let Ok(status) = read.await {
         notify::ready(&status);

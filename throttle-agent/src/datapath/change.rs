@@ -18,9 +18,14 @@ use crate::{
 
 impl Datapath {
     /// Every limit, by prefix.
+    pub fn each_limit(&self) -> impl ExactSizeIterator<Item = &Limit> {
+        self.limits.iter().map(|entry| &entry.stated)
+    }
+
+    /// Every limit, by prefix, for keeping.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
-        self.limits.iter().map(|entry| entry.stated.clone()).collect()
+        self.each_limit().cloned().collect()
     }
 
     /// The limit of exactly this prefix.

@@ -2,12 +2,14 @@
 
 use crate::policy::{Limit, stalls};
 
-/// Counts the limits whose burst makes TCP stall; `None` when there are none. What waits in fq does not.
+/// Whether a limit's burst makes TCP stall. What waits in fq does not.
+pub(super) fn is_small(limit: &Limit) -> bool {
+    !limit.action.paces() && [limit.up, limit.down, limit.total].iter().any(stalls)
+}
+
+/// Counts the limits whose burst makes TCP stall; `None` when there are none.
 pub(super) fn warning(limits: &[Limit]) -> Option<String> {
-    let is_small = |limit: &&Limit| {
-        !limit.action.paces() && [limit.up, limit.down, limit.total].iter().any(stalls)
-    };
-    let mut small = limits.iter().filter(is_small);
+    let mut small = limits.iter().filter(|limit| is_small(limit));
     let first = small.next()?.key();
     let (who, have) = match small.count() {
         0 => (format!("limit {first} has a burst"), "its"),

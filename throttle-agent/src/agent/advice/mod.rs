@@ -31,6 +31,12 @@ pub fn pace_warnings(limits: &[Limit], links: &[LinkStatus]) -> Vec<String> {
     incoming.into_iter().chain(queue_warnings(&paced, links)).collect()
 }
 
+/// Whether `status` may warn of a limit, or of a link because of it.
+#[must_use]
+pub(crate) fn may_warn_of(limit: &Limit) -> bool {
+    limit.action.paces() || bursts::is_small(limit)
+}
+
 /// What `status` warns of, but for what it says of each link.
 #[must_use]
 pub fn status_warnings(under_pressure: bool, hosts: HostsView, limits: &[Limit]) -> Vec<String> {

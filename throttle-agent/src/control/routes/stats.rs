@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 
 use super::{Answer, large};
 use crate::{
-    agent::{Agent, blocking, link_warnings, status_warnings},
+    agent::{Agent, blocking, link_warnings, may_warn_of, status_warnings},
     control::{
         LinkSummary, NetnsView, StatusView, StreamQuery,
         refusal::Refusal,
@@ -31,16 +31,21 @@ use crate::{
 pub(super) async fn status(State(agent): State<Arc<Agent>>) -> Answer<StatusView> {
     let around = blocking(Surroundings::read).await?;
     let hosts = hosts(&agent).await?;
-    let (reports, limits) =
-        agent.with(|engine| Ok((engine.link_reports()?, engine.limits()))).await?;
+    let (reports, limits, warned_of) = agent
+        .with(|engine| {
+            let warned_of = engine.each_limit().filter(|limit| may_warn_of(limit));
+            let warned_of: Vec<_> = warned_of.cloned().collect();
+            Ok((engine.link_reports()?, engine.each_limit().len(), warned_of))
+        })
+        .await?;
     let asked = Arc::clone(&agent);
-    let (links, limits, mut warnings) = blocking(move || {
+    let (links, mut warnings) = blocking(move || {
         let under_pressure = asked.telemetry().under_pressure();
-        let warnings = status_warnings(under_pressure, hosts, &limits);
-        let of_links = link_warnings(&limits, &reports, &around);
+        let warnings = status_warnings(under_pressure, hosts, &warned_of);
+        let of_links = link_warnings(&warned_of, &reports, &around);
         let links = reports.iter().zip(of_links);
         let links = links.map(|(report, warnings)| LinkSummary::new(report, &around, warnings));
-        Ok((links.collect::<Vec<_>>(), limits.len(), warnings))
+        Ok((links.collect::<Vec<_>>(), warnings))
     })
     .await?;
     let info = &agent.info;
