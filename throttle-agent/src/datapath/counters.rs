@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use aya::maps::{MapData, MapError, PerCpuArray, PerCpuValues};
+use aya::{
+    maps::{MapData, MapError, PerCpuArray, PerCpuValues},
+    util::nr_cpus,
+};
 use throttle_common::{
     abi::{self, Direction, LimitUse, limit_use_index, reason_index},
     verdict::Reason,
@@ -78,7 +81,7 @@ fn clear<T: Plain + Default>(
     map: &mut PerCpuArray<MapData, Raw<T>>,
     index: u32,
 ) -> Result<(), MapError> {
-    let cpus = map.get(&index, 0)?.len();
+    let cpus = nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
     let zeros = PerCpuValues::try_from(vec![Raw(T::default()); cpus]).map_err(MapError::IoError)?;
     map.set(index, zeros, 0)
 }
