@@ -18,7 +18,7 @@ use super::{
     object::classifier,
     pins::Pins,
     pod::Raw,
-    qdisc,
+    qdisc::Qdiscs,
     state::{FqRoom, HookKind, LinkReport, LinkStatus},
 };
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -186,9 +186,13 @@ impl LinkTable {
 
     /// Notes which links can delay packets, and how many, by the qdiscs they have now.
     pub(super) fn check_pacing(&mut self) -> Result<()> {
+        if self.links.is_empty() {
+            return Ok(());
+        }
+        let qdiscs = Qdiscs::read()?;
         for link in self.links.clone() {
             let Some(interface) = Interface::with_index(link.ifindex) else { continue };
-            let room = qdisc::fq_room(&interface)?;
+            let room = qdiscs.fq_room(&interface)?;
             match room {
                 Some(room) => self.fq.insert(link.ifindex, room),
                 None => self.fq.remove(&link.ifindex),

@@ -2,7 +2,7 @@
 
 mod fq;
 
-use std::pin::pin;
+use std::{collections::BTreeMap, pin::pin};
 
 use futures_util::TryStreamExt;
 use rtnetlink::{
@@ -21,21 +21,30 @@ const FQ: &str = "fq";
 /// The qdisc that gives every hardware queue a qdisc of its own.
 const MQ: &str = "mq";
 
-/// What the egress qdisc holds; `None` unless it is fq on every queue.
-pub(super) fn fq_room(interface: &Interface) -> Result<Option<FqRoom>> {
-    let doing = || format!("reading the qdiscs of {}", interface.name);
-    let index = i32::try_from(interface.index).doing(Kind::Failed, doing)?;
-    let qdiscs = netlink::run(doing(), |handle| async move {
-        let mut dump = pin!(handle.qdisc().get().execute());
-        let mut found = Vec::new();
-        while let Some(qdisc) = dump.try_next().await? {
-            if qdisc.header.index == index {
-                found.push(Qdisc::of(&qdisc)?);
+/// The qdiscs of the network namespace as the kernel tells of them, by index of the interface.
+pub(super) struct Qdiscs(BTreeMap<i32, Vec<TcMessage>>);
+
+impl Qdiscs {
+    /// Asks the kernel, which tells of all interfaces at once.
+    pub(super) fn read() -> Result<Self> {
+        let found = netlink::run("reading the qdiscs of all interfaces", |handle| async move {
+            let mut dump = pin!(handle.qdisc().get().execute());
+            let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            while let Some(qdisc) = dump.try_next().await? {
+                found.entry(qdisc.header.index).or_default().push(qdisc);
             }
-        }
-        Ok(found)
-    })?;
-    Ok(room(&qdiscs))
+            Ok(found)
+        });
+        found.map(Self)
+    }
+
+    /// What the egress qdisc of an interface holds; `None` unless it is fq on every queue.
+    pub(super) fn fq_room(&self, interface: &Interface) -> Result<Option<FqRoom>> {
+        let own = self.0.get(&interface.index.cast_signed()).into_iter().flatten();
+        let qdiscs = own.map(Qdisc::of).collect::<Result<Vec<_>, _>>();
+        let doing = || format!("reading the qdiscs of {}", interface.name);
+        Ok(room(&qdiscs.doing(Kind::Failed, doing)?))
+    }
 }
 
 /// What counts of a qdisc.
