@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, path::PathBuf};
 
-use super::{Kernel, KernelLog, NetnsName, change};
+use super::{Engine, Kernel, KernelLog, NetnsName, change};
 use crate::{
     config::{AgentKeys, Config},
     datapath::{Datapath, HookChoice, LinkStatus, Options, is_readable},
@@ -110,8 +110,8 @@ pub(super) fn check_links(links: &[LinkSpec]) -> Result<()> {
 /// was; returns the links that are new as well.
 pub(super) fn open(options: &RunOptions, store: &mut Store) -> Result<(Kernel, Vec<LinkStatus>)> {
     let datapath = Datapath::open(&options.datapath())?;
-    let before = attached(&datapath)?;
     let mut kernel = Kernel { datapath, options: options.datapath() };
+    let before = HashSet::from_iter(kernel.attached());
     let config = options.config.as_ref().map(|(_, config)| config);
     let begun = attach_all(&mut kernel.datapath, &store.specs(), &before)
         .and_then(|new| change::begin(store, config, &mut kernel).map(|()| new));
@@ -119,20 +119,21 @@ pub(super) fn open(options: &RunOptions, store: &mut Store) -> Result<(Kernel, V
         Ok(new) => return Ok((kernel, new)),
         Err(error) => error,
     };
-    if let Err(second) = undo(kernel.datapath, &before, options) {
+    if let Err(second) = undo(kernel, &before) {
         tracing::warn!("undoing a failed start: {second}");
     }
     Err(error)
 }
 
 /// Detaches what was attached since, and removes what was not there before.
-fn undo(mut datapath: Datapath, before: &HashSet<String>, options: &RunOptions) -> Result<()> {
-    for interface in attached(&datapath)?.difference(before) {
-        datapath.detach(interface)?;
+fn undo(mut kernel: Kernel, before: &HashSet<String>) -> Result<()> {
+    for interface in kernel.attached() {
+        if !before.contains(&interface) {
+            kernel.detach(&interface)?;
+        }
     }
-    if !datapath.adopted() {
-        drop(datapath);
-        Datapath::remove(&options.datapath())?;
+    if !kernel.datapath.adopted() {
+        Box::new(kernel).remove()?;
     }
     Ok(())
 }
@@ -169,10 +170,6 @@ fn attach_all(
         );
     }
     Ok(new)
-}
-
-fn attached(datapath: &Datapath) -> Result<HashSet<String>> {
-    Ok(datapath.links().into_iter().filter_map(|link| link.interface).collect())
 }
 
 #[cfg(test)]
