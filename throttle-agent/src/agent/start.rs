@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::PathBuf};
 use super::{Engine, Kernel, KernelLog, NetnsName, change};
 use crate::{
     config::{AgentKeys, Config},
-    datapath::{Datapath, HookChoice, LinkStatus, Options, is_readable},
+    datapath::{Datapath, HookChoice, LinkStatus, Options},
     error::{Error, Result},
     instance::Instance,
     links::{LinkSpec, spec_for},
@@ -150,9 +150,8 @@ fn attach_all(
     let mut new = Vec::new();
     for (found, spec) in specified {
         let interface = found.name.as_str();
-        if spec.pattern.exact().is_none() && !is_readable(found.hardware_type) {
-            let kind = found.hardware_type;
-            tracing::debug!(interface, "passed by: packets of hardware type {kind} cannot be read");
+        if let Some(words) = spec.passes_by(found.hardware_type) {
+            tracing::debug!(interface, "passed by: {words}");
             continue;
         }
         let link = datapath.attach(interface, spec.side)?;

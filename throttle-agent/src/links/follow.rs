@@ -1,6 +1,6 @@
 //! Brings the links in line with the interfaces there are.
 
-use std::{collections::BTreeMap, mem};
+use std::collections::BTreeMap;
 
 use super::{
     LinkSpec,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     agent::Engine,
-    datapath::{LinkStatus, is_readable},
+    datapath::LinkStatus,
     error::{Error, Result},
     events::{Events, What},
     netlink::{self, Interface},
@@ -31,9 +31,7 @@ pub(super) fn follow(
     let interfaces = netlink::interfaces()?;
     let names = names(engine, state);
     let specs = state.specs.clone();
-    let held_off = mem::take(&mut state.held_off);
-    let steps = plan(&specs, &held_off, &names, &interfaces);
-    state.held_off.clone_from(&held_off);
+    let steps = plan(&specs, &state.held_off, &names, &interfaces);
     state.refused.retain(|index, _| interfaces.iter().any(|found| found.index == *index));
     let mut first = None;
     for step in &steps {
@@ -109,18 +107,11 @@ fn attach(engine: &mut dyn Engine, state: &mut State, name: &str, spec: &LinkSpe
     Ok(link.ifindex)
 }
 
-/// Whether to attach to an interface: a glob passes by what cannot be read.
+/// Whether to attach to an interface whose name matches.
 fn is_wanted(state: &mut State, interface: &Interface, spec: &LinkSpec) -> bool {
-    if spec.pattern.exact().is_some() || is_readable(interface.hardware_type) {
-        return true;
-    }
-    let words = format!("packets of hardware type {} cannot be read", interface.hardware_type);
-    if state.refused.insert(interface.index, words).is_none() {
-        let (name, kind) = (&interface.name, interface.hardware_type);
-        tracing::debug!(
-            interface = name,
-            "passed by: packets of hardware type {kind} cannot be read"
-        );
+    let Some(words) = spec.passes_by(interface.hardware_type) else { return true };
+    if state.refused.insert(interface.index, words.clone()).is_none() {
+        tracing::debug!(interface = interface.name, "passed by: {words}");
     }
     false
 }

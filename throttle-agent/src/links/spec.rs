@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use throttle_common::abi::Side;
 
-use crate::policy::LinkLimit;
+use crate::{datapath::is_readable, policy::LinkLimit};
 
 /// Names of interfaces: one name, or a glob such as `wg*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,14 @@ impl LinkSpec {
     #[must_use]
     pub fn required(&self) -> Option<&str> {
         self.pattern.exact().filter(|_| !self.may_be_absent)
+    }
+
+    /// Why an interface of a hardware type, `ARPHRD_*`, is passed by although its name matches: a glob
+    /// passes by what cannot be read.
+    #[must_use]
+    pub fn passes_by(&self, hardware_type: u16) -> Option<String> {
+        let is_passed_by = self.pattern.exact().is_none() && !is_readable(hardware_type);
+        is_passed_by.then(|| format!("packets of hardware type {hardware_type} cannot be read"))
     }
 }
 
