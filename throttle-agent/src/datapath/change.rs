@@ -118,7 +118,7 @@ impl Datapath {
     /// then.
     pub fn set_link_limit(&mut self, interface: &str, limit: &LinkLimit) -> Result<Change> {
         let link = self.links.named(interface).ok_or_else(|| not_attached(interface))?;
-        let before = self.link_limit(interface).unwrap_or_default();
+        let before = self.limit_of_link(&link);
         if before == *limit {
             return Ok(Change::Unchanged);
         }

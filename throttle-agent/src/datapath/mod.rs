@@ -150,9 +150,7 @@ impl Datapath {
     /// The kernel refuses.
     pub fn detach(&mut self, interface: &str) -> Result<bool> {
         let Some(link) = self.links.named(interface) else { return Ok(false) };
-        self.links.drop_link(&link)?;
-        self.limits.remove_link(link.ifindex, self.bank());
-        Ok(true)
+        Ok(self.drop_link(link.ifindex)?.is_some())
     }
 
     /// Detaches from an interface, by its index; returns the limit that the link had, `None` when the
