@@ -45,19 +45,15 @@ impl HostSource for HostReader {
             if !is_used(tag) {
                 continue;
             }
-            let tally = |packets: &Cell, bytes: &Cell| Tally {
-                packets: packets.load(),
-                bytes: bytes.load(),
-            };
             let directions = &self.hosts.entries()[way as usize].directions;
             each(&HostReading {
                 place: HostPlace { way, tag },
                 passed: directions
                     .each_ref()
-                    .map(|own| tally(&own.passed_packets, &own.passed_bytes)),
+                    .map(|own| Tally::read(&own.passed_packets, &own.passed_bytes)),
                 excess: directions
                     .each_ref()
-                    .map(|own| tally(&own.excess_packets, &own.excess_bytes)),
+                    .map(|own| Tally::read(&own.excess_packets, &own.excess_bytes)),
             });
         }
     }

@@ -9,19 +9,15 @@ use std::{
 };
 
 use throttle_common::{
-    abi::{
-        Binding, Config, Direction, Host, HostDirection, HostName, HostSet, LastExcess,
-        since_seen_ns,
-    },
+    abi::{Binding, Direction, Host, HostDirection, LastExcess, since_seen_ns},
     address::Address,
-    cell::{AtomicWord, Cell},
+    cell::AtomicWord,
     host_table::{self, Choices, FREE, RESTING},
 };
 
 use super::{
     codec,
     host_reader::HostReader,
-    mapped::Mapped,
     state::{HostPlace, HostSource, Tally},
 };
 
@@ -46,16 +42,14 @@ pub(super) struct DirectionSnapshot {
 
 impl DirectionSnapshot {
     fn of(direction: &HostDirection) -> Self {
-        let tally =
-            |packets: &Cell, bytes: &Cell| Tally { packets: packets.load(), bytes: bytes.load() };
         Self {
             bytes_tat: direction.buckets.bytes_tat.load(),
             packets_tat: direction.buckets.packets_tat.load(),
             binding: Binding::from_word(direction.buckets.binding.load()),
             last_seen: direction.last_seen.load(),
             last_excess: LastExcess::from_word(direction.last_excess.load()),
-            passed: tally(&direction.passed_packets, &direction.passed_bytes),
-            excess: tally(&direction.excess_packets, &direction.excess_bytes),
+            passed: Tally::read(&direction.passed_packets, &direction.passed_bytes),
+            excess: Tally::read(&direction.excess_packets, &direction.excess_bytes),
         }
     }
 }
@@ -115,18 +109,12 @@ pub(super) struct HostTable {
 }
 
 impl HostTable {
-    /// Wraps the maps. Ways that rested when an earlier agent ended rest anew.
-    pub(super) fn new(
-        config: &Config,
-        sets: Mapped<HostSet>,
-        hosts: Mapped<Host>,
-        names: Mapped<HostName>,
-    ) -> Self {
+    /// Begins to change the table. Ways that rested when an earlier agent ended rest anew.
+    pub(super) fn new(reader: HostReader) -> Self {
         let until = Instant::now() + REST;
-        let reader = Arc::new(HostReader::new(config, sets, hosts, names));
         let is_resting = |way: &u32| reader.tag(*way).load() == RESTING;
         let resting = (0..reader.ways()).filter(is_resting).map(|way| (way, until)).collect();
-        Self { reader, resting }
+        Self { reader: Arc::new(reader), resting }
     }
 
     /// The table for reading.

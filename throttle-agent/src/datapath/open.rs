@@ -18,6 +18,7 @@ use super::{
     counters::CounterTable,
     events::ExcessEvents,
     hooks,
+    host_reader::HostReader,
     hosts::HostTable,
     limit_use::LimitUseReader,
     limits::LimitTable,
@@ -192,7 +193,7 @@ fn limits(
 fn hosts(ebpf: &mut Ebpf, config: &Config, options: &Options) -> Result<HostTable> {
     let (sets, names) = (mapped(ebpf, "HOST_SETS")?, mapped(ebpf, "HOST_NAMES")?);
     let wanted = host_table::sets_for(options.max_hosts) * host_table::WAYS;
-    let table = HostTable::new(config, sets, mapped(ebpf, "HOSTS")?, names);
+    let table = HostTable::new(HostReader::new(config, sets, mapped(ebpf, "HOSTS")?, names));
     note_capacity("hosts", table.reader().ways(), wanted);
     Ok(table)
 }

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use throttle_common::{
     abi::{self, Side},
+    cell::{AtomicWord, Cell},
     units::Span,
     verdict::Reason,
 };
@@ -120,6 +121,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// What two counters of shared memory hold.
+    pub(super) fn read(packets: &Cell, bytes: &Cell) -> Self {
+        Self { packets: packets.load(), bytes: bytes.load() }
+    }
+
     /// The sum with what one processor has counted.
     pub(super) fn plus(self, cpu: &abi::Tally) -> Self {
         Self { packets: self.packets + cpu.packets, bytes: self.bytes + cpu.bytes }
