@@ -50,7 +50,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let socket = options.instance.socket(&options.run_dir);
     let (listener, socket_file) = control::claim(&socket)?;
     // While a privileged port may still be had.
-    let metrics = options.metrics.map(MetricsAddress::listen).transpose()?;
+    let metrics = options.settings.metrics.map(MetricsAddress::listen).transpose()?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

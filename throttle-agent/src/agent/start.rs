@@ -5,11 +5,10 @@ use std::{collections::HashSet, path::PathBuf};
 use super::{Engine, Kernel, KernelLog, NetnsName, change};
 use crate::{
     config::{AgentKeys, Config},
-    datapath::{Datapath, HookChoice, LinkStatus, Options},
+    datapath::{Datapath, LinkStatus, Options},
     error::{Error, Result},
     instance::Instance,
     links::{LinkSpec, spec_for},
-    metrics::MetricsAddress,
     netlink,
     saved::{Origin, Store},
     telemetry::{hook_name, side_name},
@@ -34,16 +33,6 @@ pub struct RunOptions {
     pub settings: AgentKeys,
     /// Network namespace to enter first.
     pub netns: Option<NetnsName>,
-    /// How to attach.
-    pub hook: HookChoice,
-    /// Capacity of the host table, in hosts.
-    pub max_hosts: u32,
-    /// Capacity of the limit table, in limits.
-    pub max_limits: u32,
-    /// Length of the IPv6 prefix that counts as one host.
-    pub ipv6_host_prefix: u8,
-    /// Where to serve metrics and the web page, in the instance's network namespace.
-    pub metrics: Option<MetricsAddress>,
     /// Hosts that have metrics of their own.
     pub metrics_hosts: u32,
     /// Messages of the eBPF program to log.
@@ -63,10 +52,10 @@ impl RunOptions {
         Options {
             instance: self.instance.name().to_owned(),
             pin_root: self.pin_root.clone(),
-            hook: self.hook,
-            max_hosts: self.max_hosts,
-            max_limits: self.max_limits,
-            ipv6_host_prefix: self.ipv6_host_prefix,
+            hook: self.settings.hook(),
+            max_hosts: self.settings.max_hosts(),
+            max_limits: self.settings.max_limits(),
+            ipv6_host_prefix: self.settings.ipv6_host_prefix(),
             kernel_log: self.kernel_log.map(Into::into),
         }
     }

@@ -85,11 +85,6 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Hosts that the table has room for unless told otherwise.
-    pub const MAX_HOSTS: u32 = 65_536;
-    /// Limits that the table has room for unless told otherwise.
-    pub const MAX_LIMITS: u32 = 16_384;
-
     /// What they say about the agent itself.
     #[must_use]
     pub fn settings(&self) -> AgentKeys {

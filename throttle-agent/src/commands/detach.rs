@@ -7,12 +7,12 @@ use hyper::Method;
 use super::{Context, wait};
 use crate::{
     agent::{NetnsName, check_privileges, not_attached},
-    cli::{DetachArgs, Global, RunArgs},
+    cli::{DetachArgs, Global},
+    config::AgentKeys,
     control::{self, DetachRequest, Detached},
-    datapath::{Datapath, HookChoice, InstanceLock, Options},
+    datapath::{Datapath, InstanceLock, Options},
     error::{Kind, Result},
     instance::{PIN_ROOT, RUN_DIR},
-    policy::DEFAULT_IPV6_HOST_PREFIX,
     saved,
 };
 
@@ -40,13 +40,14 @@ pub(super) fn run(context: &Context, global: &Global, args: DetachArgs) -> Resul
 fn without_agent(global: &Global, args: &DetachArgs) -> Result<Detached> {
     check_privileges(args.netns.is_some())?;
     args.netns.as_ref().map_or(Ok(()), NetnsName::enter)?;
+    let defaults = AgentKeys::default();
     let options = Options {
         instance: global.instance.name().to_owned(),
         pin_root: PathBuf::from(PIN_ROOT),
-        hook: HookChoice::Auto,
-        max_hosts: RunArgs::MAX_HOSTS,
-        max_limits: RunArgs::MAX_LIMITS,
-        ipv6_host_prefix: DEFAULT_IPV6_HOST_PREFIX,
+        hook: defaults.hook(),
+        max_hosts: defaults.max_hosts(),
+        max_limits: defaults.max_limits(),
+        ipv6_host_prefix: defaults.ipv6_host_prefix(),
         kernel_log: None,
     };
     let _lock = match &args.iface {

@@ -14,7 +14,6 @@ pub(super) fn run(global: &Global, args: RunArgs) -> Result<()> {
     let typed = args.settings();
     let config = args.config.map(read).transpose()?;
     let of_file = config.as_ref().map(|(_, config)| config.agent).unwrap_or_default();
-    let settings = typed.or(of_file);
     agent::run(&RunOptions {
         instance: global.instance.clone(),
         run_dir: PathBuf::from(RUN_DIR),
@@ -22,13 +21,8 @@ pub(super) fn run(global: &Global, args: RunArgs) -> Result<()> {
         links: args.iface,
         config,
         state_dir: (!args.ephemeral).then_some(args.state_dir),
-        settings,
+        settings: typed.or(of_file),
         netns: args.netns,
-        hook: settings.hook.unwrap_or_default(),
-        max_hosts: settings.max_hosts.unwrap_or(RunArgs::MAX_HOSTS),
-        max_limits: settings.max_limits.unwrap_or(RunArgs::MAX_LIMITS),
-        ipv6_host_prefix: settings.ipv6_host_prefix(),
-        metrics: settings.metrics,
         metrics_hosts: args.metrics_hosts,
         kernel_log: args.kernel_log,
         detach_on_exit: args.detach_on_exit,

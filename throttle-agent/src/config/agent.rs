@@ -13,6 +13,12 @@ use crate::{
 /// The largest table of hosts or limits.
 pub const MOST_ENTRIES: u32 = 1 << 24;
 
+/// Hosts that the table has room for unless told otherwise.
+const DEFAULT_MAX_HOSTS: u32 = 65_536;
+
+/// Limits that the table has room for unless told otherwise.
+const DEFAULT_MAX_LIMITS: u32 = 16_384;
+
 pub(super) const KEYS: [&str; 5] =
     ["metrics", "ipv6_host_prefix", "max_hosts", "max_limits", "hook"];
 
@@ -39,6 +45,24 @@ impl AgentKeys {
     #[must_use]
     pub fn ipv6_host_prefix(&self) -> u8 {
         self.ipv6_host_prefix.unwrap_or(DEFAULT_IPV6_HOST_PREFIX)
+    }
+
+    /// Capacity of the host table, in hosts.
+    #[must_use]
+    pub fn max_hosts(&self) -> u32 {
+        self.max_hosts.unwrap_or(DEFAULT_MAX_HOSTS)
+    }
+
+    /// Capacity of the limit table, in limits.
+    #[must_use]
+    pub fn max_limits(&self) -> u32 {
+        self.max_limits.unwrap_or(DEFAULT_MAX_LIMITS)
+    }
+
+    /// How to attach.
+    #[must_use]
+    pub fn hook(&self) -> HookChoice {
+        self.hook.unwrap_or_default()
     }
 
     /// These, and `other` where they say nothing.
