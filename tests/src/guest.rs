@@ -1,7 +1,8 @@
 //! What suites need that run only where the kernel has more than this machine's: in the guests of
 //! `cargo xtask vmtest`.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde::Serialize;
 
 use crate::netns::Namespace;
 
@@ -18,6 +19,13 @@ macro_rules! require_guest {
             return;
         }
     };
+}
+
+/// Tells `cargo xtask vmtest` what a test found out; `kind` is one word.
+pub fn tell(kind: &str, value: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_string(value).with_context(|| format!("telling of {kind}"))?;
+    println!("vmtest: data {kind} {json}");
+    Ok(())
 }
 
 /// Gives `interface` a queueing discipline for what it sends, such as `fq` or `netem delay 20ms`, in place of

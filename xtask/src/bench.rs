@@ -1,10 +1,13 @@
-//! `cargo xtask bench`: the benchmarks whose tables back the README's figures.
+//! `cargo xtask bench`: the benchmarks whose tables back the README's figures and the pages under docs/.
 
 use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 
+use crate::docs::Section;
 use crate::{build, demo, exec, setup};
 
 /// A benchmark of the test package.
@@ -22,17 +25,62 @@ pub(crate) enum Name {
     Policy,
 }
 
-/// Builds the agent and becomes one benchmark.
-pub(crate) fn run(name: Name, arguments: &[OsString]) -> Result<()> {
-    let (task, binary) = match name {
-        Name::Accuracy => ("bench accuracy", "bench-accuracy"),
-        Name::Agent => ("bench agent", "bench-agent"),
-        Name::Attack => ("bench attack", "bench-attack"),
-        Name::Path => ("bench path", "bench-path"),
-        Name::Policy => ("bench policy", "bench-policy"),
-    };
-    exec::require_root(task)?;
+impl Name {
+    /// As on the command line.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Agent => "agent",
+            Self::Attack => "attack",
+            Self::Path => "path",
+            Self::Policy => "policy",
+        }
+    }
+
+    /// Where its table is kept.
+    fn section(self) -> Option<Section> {
+        match self {
+            Self::Accuracy => Some(Section { page: "accuracy", name: "udp" }),
+            Self::Path => Some(Section { page: "performance", name: "path" }),
+            Self::Agent | Self::Attack | Self::Policy => None,
+        }
+    }
+}
+
+/// Builds the agent and runs one benchmark; with `record`, its table goes to its page as well, also where bars are
+/// missed.
+pub(crate) fn run(name: Name, record: bool, arguments: &[OsString]) -> Result<()> {
+    let word = name.word();
+    let section = name.section();
+    ensure!(
+        section.is_some() || !record,
+        "cannot record `bench {word}`: it has no page under docs/; accepted: accuracy, path"
+    );
+    exec::require_root(&format!("bench {word}"))?;
     setup::run(setup::For::Tests)?;
     build::agent()?;
-    exec::replace(&mut demo::program(binary, arguments)?, &format!("running {binary}"))
+    let mut program = demo::program(&format!("bench-{word}"), arguments)?;
+    match section.filter(|_| record) {
+        None => exec::replace(&mut program, &format!("running bench-{word}")),
+        Some(section) => show_and_record(&mut program, section),
+    }
+}
+
+/// Runs `program`, shows what it prints and records it.
+fn show_and_record(program: &mut Command, section: Section) -> Result<()> {
+    let mut child = program.stdout(Stdio::piped()).spawn().context("starting the benchmark")?;
+    let mut text = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line.context("reading what the benchmark prints")?;
+            println!("{line}");
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
+    let status = child.wait().context("waiting for the benchmark")?;
+    ensure!(!text.is_empty(), "the benchmark printed nothing and ended with {status}");
+    section.record(&text)?;
+    ensure!(status.success(), "the benchmark ended with {status}");
+    Ok(())
 }

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod ci;
 mod demo;
+mod docs;
 mod ebpf;
 mod exec;
 mod lint;
@@ -63,6 +64,9 @@ enum Task {
     /// Run a benchmark and print its table (root)
     Bench {
         name: bench::Name,
+        /// Write the table to its page under docs/ as well
+        #[arg(long)]
+        record: bool,
         /// Arguments of the benchmark
         #[arg(value_name = "ARGS", last = true)]
         arguments: Vec<OsString>,
@@ -97,7 +101,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Demo { arguments } => demo::run(&arguments),
         Task::Test { filter } => test::run(filter.as_deref()),
         Task::Vmtest { kernels, filter } => vmtest::run(&kernels, filter.as_deref()),
-        Task::Bench { name, arguments } => bench::run(name, &arguments),
+        Task::Bench { name, record, arguments } => bench::run(name, record, &arguments),
         Task::Package { check } => package::run(check),
         Task::Lint => lint::run(),
         Task::Ci => ci::run(),

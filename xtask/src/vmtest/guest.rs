@@ -4,6 +4,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 
 use super::qemu::{Line, Machine};
 use crate::test::{Reader, Skipped, Tally};
@@ -15,10 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 const CRASHES: [&str; 5] =
     ["Kernel panic", "Oops", "BUG: ", "WARNING: ", "general protection fault"];
 
-/// Shows what `machine` prints until it ends, and counts its tests.
-pub(super) fn follow(machine: Machine) -> Result<Tally> {
+/// What became of a guest's tests.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// How many passed.
+    pub(super) tally: Tally,
+    /// What they told with `throttle_tests::guest::tell`: kinds and values.
+    pub(super) data: Vec<(String, Value)>,
+}
+
+/// Shows what `machine` prints until it ends, counts its tests and collects what they tell.
+pub(super) fn follow(machine: Machine) -> Result<Outcome> {
     let deadline = Instant::now() + PATIENCE;
-    let mut reader = Reader::default();
+    let (mut reader, mut data) = (Reader::default(), Vec::new());
     let (mut crash, mut end) = (None, None);
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -29,11 +39,15 @@ pub(super) fn follow(machine: Machine) -> Result<Tally> {
                     crash = Some(line);
                 }
             }
-            Ok(Line::Tests(line)) => match line.strip_prefix("vmtest: end ") {
-                Some(status) => end = Some(status.to_owned()),
-                None if reader.read(&line) => println!("{line}"),
-                None => {}
-            },
+            Ok(Line::Tests(line)) => {
+                if let Some(status) = line.strip_prefix("vmtest: end ") {
+                    end = Some(status.to_owned());
+                } else if let Some(told) = line.strip_prefix("vmtest: data ") {
+                    data.push(parse(told)?);
+                } else if reader.read(&line) {
+                    println!("{line}");
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 bail!("the guest has not ended after {} s", PATIENCE.as_secs())
@@ -48,5 +62,25 @@ pub(super) fn follow(machine: Machine) -> Result<Tally> {
     let is_explained = status == "0" || tally.failed > 0;
     ensure!(is_explained, "the tests ended with status {status} although none failed");
     ensure!(tally != Tally::default(), "no test has such a name");
-    Ok(tally)
+    Ok(Outcome { tally, data })
+}
+
+/// Reads `KIND JSON`.
+fn parse(told: &str) -> Result<(String, Value)> {
+    let (kind, json) = told.split_once(' ').with_context(|| format!("`{told}` has no value"))?;
+    let value = serde_json::from_str(json);
+    Ok((kind.to_owned(), value.with_context(|| format!("reading what a test told: `{told}`"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn what_a_test_tells_has_a_kind_and_a_value() {
+        let (kind, value) = parse(r#"verified {"stack_bytes": 512}"#).unwrap();
+        assert_eq!((kind.as_str(), &value["stack_bytes"]), ("verified", &512.into()));
+        assert!(parse("verified").is_err());
+        assert!(parse("verified {").unwrap_err().to_string().contains("`verified {`"));
+    }
 }

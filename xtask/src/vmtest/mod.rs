@@ -55,9 +55,12 @@ fn run_on(kernel: Kernel, payload: &Payload) -> Result<Tally> {
     initramfs::write(&initramfs, kernel, &files, payload)?;
     eprintln!("vmtest: booting {} under software emulation", files.release);
     let start = Instant::now();
-    let tally = qemu::Machine::boot(&files.image, &initramfs).and_then(guest::follow);
+    let outcome = qemu::Machine::boot(&files.image, &initramfs).and_then(guest::follow);
     fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
-    let tally = tally?;
+    let guest::Outcome { tally, data } = outcome?;
+    for (kind, value) in data {
+        eprintln!("vmtest: kernel {}: {kind} {value}", kernel.name());
+    }
     let seconds = start.elapsed().as_secs();
     eprintln!("vmtest: kernel {} ({}): {tally} in {seconds} s", kernel.name(), files.release);
     Ok(tally)
