@@ -1,6 +1,6 @@
 //! Loads the eBPF object that is embedded in the agent.
 
-use std::{error, io, path::PathBuf};
+use std::{error, io, panic::resume_unwind, path::PathBuf, thread};
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::SchedClassifier};
 use throttle_common::abi::Hook;
@@ -26,11 +26,24 @@ pub(super) fn load(options: &Options, pin: impl Fn(&str) -> PathBuf) -> Result<E
         loader.map_pin_path(name, path.as_path()).map_max_entries(name, *max_entries);
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| cannot(error, "creating the eBPF maps"))?;
-    for hook in [Hook::Ingress, Hook::Egress] {
-        let program = classifier(&mut ebpf, hook)?;
-        program.load().map_err(|error| cannot(error, "loading the eBPF program"))?;
-    }
+    load_programs(&mut ebpf)?;
     Ok(ebpf)
+}
+
+/// Loads all programs at once: the verifier takes most of an agent's start, and a processor for each.
+fn load_programs(ebpf: &mut Ebpf) -> Result<()> {
+    thread::scope(|scope| {
+        let programs =
+            ebpf.programs_mut().map(|(_, program)| <&mut SchedClassifier>::try_from(program));
+        let programs = programs.collect::<Result<Vec<_>, _>>();
+        let programs = programs.map_err(|error| cannot(error, "reading the eBPF object"))?;
+        let loading: Vec<_> =
+            programs.into_iter().map(|program| scope.spawn(|| program.load())).collect();
+        loading.into_iter().try_for_each(|thread| {
+            let loaded = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            loaded.map_err(|error| cannot(error, "loading the eBPF program"))
+        })
+    })
 }
 
 /// The program of a hook.
