@@ -19,37 +19,48 @@ pub(crate) struct Section {
 impl Section {
     /// Replaces the section by `text`, below a line that says when, of which commit and on what machine it was made.
     pub(crate) fn record(self, text: &str) -> Result<()> {
+        let content = format!("{}\n\n{}", provenance()?, text.trim());
+        self.edit(|_| content)
+    }
+
+    /// Replaces the section by what `change` makes of it.
+    pub(crate) fn edit(self, change: impl FnOnce(&str) -> String) -> Result<()> {
         let path = workspace::root()?.join(format!("docs/{}.md", self.page));
         let doing = |verb: &str| format!("{verb} {}", path.display());
         let page = fs::read_to_string(&path).with_context(|| doing("reading"))?;
-        let content = format!("{}\n\n{}", provenance()?, text.trim());
-        let page = replaced(&page, self.name, &content).with_context(|| doing("renewing"))?;
+        let page = replaced(&page, self.name, change).with_context(|| doing("renewing"))?;
         fs::write(&path, page).with_context(|| doing("writing"))?;
         eprintln!("docs: wrote the section `{}` of {}", self.name, path.display());
         Ok(())
     }
 }
 
-/// `page` with `content` between the marks of the section `name`.
-fn replaced(page: &str, name: &str, content: &str) -> Result<String> {
+/// `page` with what `change` makes of the text between the marks of the section `name`.
+fn replaced(page: &str, name: &str, change: impl FnOnce(&str) -> String) -> Result<String> {
     let (begin, end) = (format!("<!-- {name}: "), format!("<!-- end {name} -->"));
     let missing = || format!("it has no section between `{begin}... -->` and `{end}`");
     let from = page.find(&begin).with_context(missing)?;
     let from = from + page[from..].find("-->\n").with_context(missing)? + "-->\n".len();
     let to = from + page[from..].find(&end).with_context(missing)?;
+    let content = change(page[from..to].trim());
     Ok(format!("{}\n{content}\n\n{}", &page[..from], &page[to..]))
 }
 
 /// When, of which commit and on what machine something is measured.
 fn provenance() -> Result<String> {
-    let date = exec::output(Command::new("date").args(["--utc", "+%F"]), "asking for the date")?;
     let kernel = exec::output(Command::new("uname").args(["-rm"]), "asking for the kernel")?;
     let processors = fs::read_to_string("/proc/cpuinfo").context("reading /proc/cpuinfo")?;
     let models = || processors.lines().filter_map(|line| line.strip_prefix("model name"));
     let model =
         models().next().map_or("processor", |model| model.trim_start_matches(['\t', ':', ' ']));
-    let (date, kernel, count) = (date.trim(), kernel.trim(), models().count());
-    Ok(format!("Measured {date} at {}, on Linux {kernel}, {count} x {model}.", commit()?))
+    let (date, commit, kernel, count) = (date()?, commit()?, kernel.trim(), models().count());
+    Ok(format!("Measured {date} at {commit}, on Linux {kernel}, {count} x {model}."))
+}
+
+/// Today.
+pub(crate) fn date() -> Result<String> {
+    let date = exec::output(Command::new("date").args(["--utc", "+%F"]), "asking for the date")?;
+    Ok(date.trim().to_owned())
 }
 
 /// The commit that is checked out, and whether the tree differs from it in more than these pages.
@@ -73,17 +84,25 @@ mod tests {
 
     #[test]
     fn only_the_named_section_is_replaced_and_again_alike() {
-        let once = replaced(PAGE, "one", "new").unwrap();
+        let renew = |old: &str| {
+            assert!(["old", "new"].contains(&old));
+            "new".to_owned()
+        };
+        let once = replaced(PAGE, "one", renew).unwrap();
         let expected = "# A\n<!-- one: written by x -->\n\nnew\n\n<!-- end one -->\nwords\n<!-- two: y -->\n<!-- end two -->\n";
         assert_eq!(once, expected);
-        assert_eq!(replaced(&once, "one", "new").unwrap(), once);
-        assert!(replaced(PAGE, "two", "new").unwrap().contains("y -->\n\nnew\n\n<!-- end two"));
+        assert_eq!(replaced(&once, "one", renew).unwrap(), once);
+        assert!(
+            replaced(PAGE, "two", |_| "new".to_owned())
+                .unwrap()
+                .contains("y -->\n\nnew\n\n<!-- end two")
+        );
     }
 
     #[test]
     fn a_page_without_the_section_is_refused() {
         for page in ["", "<!-- one: x -->\n", "<!-- end one -->\n"] {
-            let error = replaced(page, "one", "new").unwrap_err();
+            let error = replaced(page, "one", |_| "new".to_owned()).unwrap_err();
             assert!(error.to_string().contains("<!-- end one -->"), "{error}");
         }
     }

@@ -51,6 +51,9 @@ enum Task {
     Test {
         /// Run only tests whose name contains FILTER
         filter: Option<String>,
+        /// Take as long as `ci --full` does, where a test has a choice
+        #[arg(long)]
+        full: bool,
     },
     /// Run suites in virtual machines, on other kernels and with their features (root)
     Vmtest {
@@ -79,8 +82,15 @@ enum Task {
     },
     /// Check formatting, clippy on the host and the eBPF crates, licences and sources
     Lint,
-    /// Run what CI runs: setup, lint, test, demo, package; a skipped test counts as failed
-    Ci,
+    /// Run what CI runs: setup, lint, test, demo, package, vmtest; a skipped test counts as failed (root)
+    Ci {
+        /// Run all there is, for hours, and write what became of it to docs/ci.md
+        #[arg(long)]
+        full: bool,
+        /// Run only the step called so; may be repeated
+        #[arg(long, value_name = "STEP")]
+        only: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -99,11 +109,14 @@ fn perform(task: Task) -> Result<()> {
         Task::Build => build::run(),
         Task::Run { arguments } => run::run(&arguments),
         Task::Demo { arguments } => demo::run(&arguments),
-        Task::Test { filter } => test::run(filter.as_deref()),
+        Task::Test { filter, full } => {
+            let extent = if full { test::Extent::Full } else { test::Extent::Short };
+            test::run(filter.as_deref(), extent)
+        }
         Task::Vmtest { kernels, filter } => vmtest::run(&kernels, filter.as_deref()),
         Task::Bench { name, record, arguments } => bench::run(name, record, &arguments),
         Task::Package { check } => package::run(check),
         Task::Lint => lint::run(),
-        Task::Ci => ci::run(),
+        Task::Ci { full, only } => ci::run(full, &only),
     }
 }

@@ -7,38 +7,73 @@ use anyhow::{Result, ensure};
 
 use crate::{build, exec, setup};
 
+use suite::Call;
 pub(crate) use suite::MUST_RUN;
 pub(crate) use tally::{Reader, Skipped, Tally};
 
 /// Unit and property tests of the parts, in parallel.
 const HOST: [&str; 7] = ["test", "-p", "throttle-common", "-p", "throttle-agent", "-p", "xtask"];
 
-/// Tests that share the machine's namespaces, links and bpffs: optimised, as they also make and
-/// measure the traffic, and one at a time.
-const TRAFFIC: [&str; 4] = ["test", "--release", "-p", "throttle-tests"];
+/// What tests are made of, and suites that run the agent and its program: optimised, as they also make and measure
+/// traffic.
+const HARNESS: [&str; 5] = ["test", "--release", "-p", "throttle-tests", "--lib"];
+const SUITES: [&str; 6] = ["test", "--release", "-p", "throttle-tests", "--test", "suites"];
 
-/// Tests that need kernel features which few machines have run in `cargo xtask vmtest`, and nowhere else.
-const TRAFFIC_HARNESS: [&str; 3] = ["--test-threads=1", "--skip", "guest_"];
+/// Suites that run only in the guests of `cargo xtask vmtest`.
+const GUEST: &str = "guest_";
+
+/// Suites that measure traffic run one test at a time. The others measure nothing, and each of their tests has a
+/// namespace and an instance of its own: a few at a time, since they mostly wait.
+const ALONE: [&str; 2] = ["traffic_", "faults_"];
+
+/// Tells tests to take the time that a full run has.
+pub(crate) const FULL: &str = "THROTTLE_TESTS_FULL";
+
+/// How much tests with a choice do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What fits into every run.
+    Short,
+    /// All there is.
+    Full,
+}
 
 /// Tells tests that they run in a guest of `cargo xtask vmtest`.
 pub(crate) const IN_GUEST: &str = "THROTTLE_TESTS_IN_GUEST";
 
 /// Runs the tests whose name contains `filter` and ends with a line `N passed, N failed`.
-pub(crate) fn run(filter: Option<&str>) -> Result<()> {
+pub(crate) fn run(filter: Option<&str>, extent: Extent) -> Result<()> {
     let mut tally = Tally::default();
-    let outcome = measure(filter, Skipped::IsTold, &mut tally);
+    let outcome = measure(filter, extent, Skipped::IsTold, &mut tally);
     println!("{tally}");
     outcome
 }
 
 /// Runs the tests and counts them in `tally`, also when this returns an error.
-pub(crate) fn measure(filter: Option<&str>, skipped: Skipped, tally: &mut Tally) -> Result<()> {
+pub(crate) fn measure(
+    filter: Option<&str>,
+    extent: Extent,
+    skipped: Skipped,
+    tally: &mut Tally,
+) -> Result<()> {
     exec::require_root("test")?;
     setup::run(setup::For::Tests)?;
     build::agent()?;
-    let host = suite::run(&HOST, filter, &[], skipped, tally);
-    let traffic = suite::run(&TRAFFIC, filter, &TRAFFIC_HARNESS, skipped, tally);
-    host.and(traffic)?;
+    let mut run = |cargo: &[&str], filter, harness: &[&str]| {
+        suite::run(&Call { cargo, filter, harness, extent, skipped }, tally)
+    };
+    let host = run(&HOST, filter, &[]).and(run(&HARNESS, filter, &[]));
+    let (together, alone) = suites(filter)?;
+    let mut run_exactly = |names: &[String], threads| {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let names = names.iter().map(String::as_str);
+        run(&SUITES, None, &["--exact", threads].into_iter().chain(names).collect::<Vec<_>>())
+    };
+    let together = run_exactly(&together, "--test-threads=3");
+    let alone = run_exactly(&alone, "--test-threads=1");
+    host.and(together).and(alone)?;
     ensure!(tally.failed == 0, "tests failed: {}", tally.failed);
     ensure!(
         *tally != Tally::default(),
@@ -46,4 +81,12 @@ pub(crate) fn measure(filter: Option<&str>, skipped: Skipped, tally: &mut Tally)
         filter.unwrap_or_default()
     );
     Ok(())
+}
+
+/// The tests of the suites that run here: those that may run together, and those that run alone.
+fn suites(filter: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
+    let mut names = suite::names(&SUITES, filter)?;
+    names.retain(|name| !name.starts_with(GUEST));
+    let is_alone = |name: &String| ALONE.iter().any(|prefix| name.starts_with(prefix));
+    Ok(names.into_iter().partition(|name| !is_alone(name)))
 }

@@ -6,20 +6,28 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, ensure};
 
 use super::tally::{Reader, Skipped, Tally};
-use crate::workspace;
+use super::{Extent, FULL};
+use crate::{exec, workspace};
 
 /// Tells tests that leaving anything out is a failure.
 pub(crate) const MUST_RUN: &str = "THROTTLE_TESTS_MUST_RUN";
 
-/// Runs `cargo ARGUMENTS` and adds its results to `tally`. A failed test is no error here;
-/// anything else that makes cargo fail is.
-pub(super) fn run(
-    arguments: &[&str],
-    filter: Option<&str>,
-    harness: &[&str],
-    skipped: Skipped,
-    tally: &mut Tally,
-) -> Result<()> {
+/// What is run, and how.
+pub(super) struct Call<'a> {
+    /// Arguments of cargo.
+    pub(super) cargo: &'a [&'a str],
+    /// A part of the names of the tests to run.
+    pub(super) filter: Option<&'a str>,
+    /// Arguments of the test binaries.
+    pub(super) harness: &'a [&'a str],
+    pub(super) extent: Extent,
+    pub(super) skipped: Skipped,
+}
+
+/// Makes the call and adds its results to `tally`. A failed test is no error here; anything else that makes cargo
+/// fail is.
+pub(super) fn run(call: &Call<'_>, tally: &mut Tally) -> Result<()> {
+    let Call { cargo: arguments, filter, harness, extent, skipped } = *call;
     let line = format!("cargo {}", arguments.join(" "));
     let mut cargo = workspace::cargo()?;
     cargo.args(arguments).arg("--no-fail-fast").args(filter);
@@ -27,6 +35,9 @@ pub(super) fn run(
     cargo.args(["--", "--show-output"]).args(harness).stdout(Stdio::piped());
     if skipped == Skipped::Fails {
         cargo.env(MUST_RUN, "1");
+    }
+    if extent == Extent::Full {
+        cargo.env(FULL, "1");
     }
     let mut child = cargo.spawn().with_context(|| format!("cannot start `{line}`"))?;
     let mut reader = Reader::default();
@@ -39,6 +50,15 @@ pub(super) fn run(
     let is_explained = status.success() || results.failed > 0;
     ensure!(is_explained, "`{line}` ended with {status} although no test failed");
     Ok(())
+}
+
+/// The names of the tests, of those that contain `filter`.
+pub(super) fn names(cargo_arguments: &[&str], filter: Option<&str>) -> Result<Vec<String>> {
+    exec::run(workspace::cargo()?.args(cargo_arguments).arg("--no-run"), "building the suites")?;
+    let mut cargo = workspace::cargo()?;
+    cargo.args(cargo_arguments).args(filter).args(["--", "--list"]);
+    let listing = exec::output(&mut cargo, "listing the tests")?;
+    Ok(listing.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
 fn show_and_read(output: impl Read, reader: &mut Reader) -> Result<()> {

@@ -24,11 +24,18 @@ pub(crate) use kernel::Kernel;
 
 /// Runs the suites on each of `kernels`, or on all; ends with a line `N passed, N failed`.
 pub(crate) fn run(kernels: &[Kernel], filter: Option<&str>) -> Result<()> {
+    let mut tally = Tally::default();
+    let outcome = measure(kernels, filter, &mut tally);
+    println!("{tally}");
+    outcome
+}
+
+/// Runs the suites and counts their tests in `sum`, also when this returns an error.
+pub(crate) fn measure(kernels: &[Kernel], filter: Option<&str>, sum: &mut Tally) -> Result<()> {
     ensure!(ARCH == "x86_64", "the kernels are for x86_64, this machine is {ARCH}");
     setup::run(setup::For::VirtualMachines)?;
     let payload = Payload::build(filter)?;
     let kernels = if kernels.is_empty() { Kernel::value_variants() } else { kernels };
-    let mut sum = Tally::default();
     let mut failed = Vec::new();
     for &kernel in kernels {
         match run_on(kernel, &payload) {
@@ -44,7 +51,6 @@ pub(crate) fn run(kernels: &[Kernel], filter: Option<&str>) -> Result<()> {
             }
         }
     }
-    println!("{sum}");
     ensure!(failed.is_empty(), "failed on the kernels: {}", failed.join(", "));
     Ok(())
 }

@@ -1,0 +1,39 @@
+//! The steps: those of every change, and all there are.
+
+use anyhow::Result;
+
+use crate::bench::{self, Name};
+use crate::test::{Extent, Skipped, Tally};
+use crate::vmtest::Kernel;
+use crate::{demo, lint, package, test, vmtest};
+
+/// One check.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    /// Counts the tests that it runs.
+    pub(super) run: fn(&mut Tally) -> Result<()>,
+}
+
+const fn step(name: &'static str, run: fn(&mut Tally) -> Result<()>) -> Step {
+    Step { name, run }
+}
+
+/// For every change: within 40 minutes on two processors, from a fresh machine.
+pub(super) const SHORT: &[Step] = &[
+    step("lint", |_| lint::run()),
+    step("test", |tally| test::measure(None, Extent::Short, Skipped::Fails, tally)),
+    step("demo", |_| demo::check()),
+    step("package", |_| package::run(true)),
+    step("vmtest", |tally| vmtest::measure(&[Kernel::Linux6_1], Some("prog_rates"), tally)),
+];
+
+/// All there are: hours.
+pub(super) const FULL: &[Step] = &[
+    step("lint", |_| lint::run()),
+    step("test", |tally| test::measure(None, Extent::Full, Skipped::Fails, tally)),
+    step("demo", |_| demo::check()),
+    step("package", |_| package::run(true)),
+    step("vmtest", |tally| vmtest::measure(&[], None, tally)),
+    step("bench-path", |_| bench::run(Name::Path, true, &[])),
+    step("bench-accuracy", |_| bench::run(Name::Accuracy, true, &[])),
+];
