@@ -1,6 +1,7 @@
 //! Harness for tests with real traffic: throw-away network namespaces, packet floods, independent
 //! measurement and a running agent. Everything it makes is undone on drop, also after a panic.
 
+pub mod accuracy;
 pub mod agent;
 pub mod arrivals;
 pub mod attack;

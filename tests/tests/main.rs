@@ -48,6 +48,7 @@ mod traffic_links;
 mod traffic_live;
 mod traffic_neighbours;
 mod traffic_packets;
+mod traffic_peers;
 mod traffic_tcp;
 mod traffic_upgrade;
 mod traffic_watch;

@@ -22,6 +22,12 @@ pub(super) const TESTS: &[Package] = &[
         commands: &["ip", "tc"],
         reason: "namespaces, veth pairs, filters of others",
     },
+    Package { name: "nftables", commands: &["nft"], reason: "a limiter to compare with" },
+    Package {
+        name: "iptables",
+        commands: &["iptables-restore", "ip6tables-restore"],
+        reason: "a limiter to compare with",
+    },
     Package { name: "iperf3", commands: &["iperf3"], reason: "real TCP transfers" },
     Package { name: "curl", commands: &["curl"], reason: "examples of the API" },
     Package { name: "python3-venv", commands: &["python3"], reason: "schemathesis" },

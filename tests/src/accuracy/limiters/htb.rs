@@ -1,0 +1,83 @@
+//! HTB, the hierarchical token bucket of tc(8): a shaper, which delays what it will not pass at once.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::{HostLimit, InForce, Limiter, Undo, way_out};
+use crate::command;
+use crate::netns::Namespace;
+use crate::router::{End, Router};
+use crate::traffic::{Direction, Family};
+
+/// A class per host, on the interface that its packets leave by.
+#[derive(Clone, Copy, Debug)]
+pub struct Htb;
+
+impl Limiter for Htb {
+    fn name(&self) -> &'static str {
+        "HTB"
+    }
+
+    fn configuration(&self) -> &'static str {
+        "a class per host on the egress of the interface to it (down) and of the WAN (up), found by u32 filters; `burst` \
+         and `cburst` as our default burst, its default queue (pfifo, 1000 packets). Counts whole Ethernet frames: \
+         `stab overhead -14` takes their headers off, so that the rate is one of layer 3. It shapes: excess waits \
+         in the queue, and is dropped only when that is full."
+    }
+
+    fn install<'a>(
+        &self,
+        router: &'a Router,
+        limits: &[HostLimit],
+    ) -> Result<Box<dyn InForce + 'a>> {
+        let undo = Undo::new(router, lift);
+        let mut tc = router.namespace(End::Router).command("tc")?;
+        command::run_with_input(tc.args(["-batch", "-"]), &script(limits))?;
+        Ok(undo)
+    }
+}
+
+/// The lines that install the limits.
+fn script(limits: &[HostLimit]) -> String {
+    let mut interfaces = BTreeMap::<_, String>::new();
+    for (number, limit) in (1..).zip(limits) {
+        let interface = way_out(limit.host, limit.case.direction);
+        let lines = interfaces.entry(interface.clone()).or_insert_with(|| {
+            format!("qdisc add dev {interface} root handle 1: stab overhead -14 linklayer ethernet htb\n")
+        });
+        *lines += &class(&interface, number, limit);
+    }
+    interfaces.into_values().collect()
+}
+
+/// The class of a host, and the filter that leads to it.
+fn class(interface: &str, number: u16, limit: &HostLimit) -> String {
+    let (rate, burst) = (limit.bits_per_second, limit.burst_bytes());
+    let (protocol, header, priority) = match limit.case.family {
+        Family::V4 => ("ip", "ip", 1),
+        Family::V6 => ("ipv6", "ip6", 2),
+    };
+    let field = match limit.case.direction {
+        Direction::Up => "src",
+        Direction::Down => "dst",
+    };
+    let prefix = limit.host.prefix(limit.case.family);
+    // Without a quantum the kernel warns of fast classes; it only matters to classes that share a parent.
+    format!(
+        "class add dev {interface} parent 1: classid 1:{number:x} htb rate {rate}bit burst {burst}b cburst {burst}b quantum 1514
+         filter add dev {interface} parent 1: protocol {protocol} prio {priority} u32 match {header} {field} {prefix} flowid 1:{number:x}
+        "
+    )
+}
+
+fn lift(router: &Namespace) -> Result<()> {
+    let interfaces = router.tc("qdisc show")?;
+    for line in interfaces.lines().filter(|line| line.starts_with("qdisc htb 1: ")) {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "dev");
+        if let Some(interface) = words.nth(1) {
+            router.tc(&format!("qdisc del dev {interface} root"))?;
+        }
+    }
+    Ok(())
+}

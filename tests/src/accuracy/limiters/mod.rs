@@ -1,0 +1,171 @@
+//! What can hold the hosts of a router to limits: the throttler, and its peers in Linux, each configured as well
+//! as its manual allows.
+
+mod hashlimit;
+mod htb;
+mod nft;
+mod ours;
+
+use anyhow::Result;
+
+use crate::agent::Agent;
+use crate::netns::Namespace;
+use crate::router::{End, Router};
+use crate::traffic::{Case, Direction, Family};
+
+pub use hashlimit::Hashlimit;
+pub use htb::Htb;
+pub use nft::Nft;
+pub use ours::Ours;
+
+/// Every limiter that this machine's kernel has, ours first.
+pub const ALL: [&dyn Limiter; 4] = [&Ours, &Htb, &Nft, &Hashlimit];
+
+/// What a host may send, or be sent, in one IP version.
+#[derive(Clone, Copy, Debug)]
+pub struct HostLimit {
+    /// The host.
+    pub host: End,
+    /// Which of its traffic.
+    pub case: Case,
+    /// Bits of layer 3, a multiple of eight.
+    pub bits_per_second: u64,
+}
+
+impl HostLimit {
+    /// The burst that every limiter gets that can be told one: that of our default.
+    pub const fn burst_bytes(&self) -> u64 {
+        const LEAST: u64 = 64 << 10;
+        let quarter_second = self.bits_per_second / 8 / 4;
+        if quarter_second > LEAST { quarter_second } else { LEAST }
+    }
+
+    const fn bytes_per_second(&self) -> u64 {
+        self.bits_per_second / 8
+    }
+}
+
+/// Holds hosts of a router to limits.
+pub trait Limiter: Sync {
+    /// What tables and options call it.
+    fn name(&self) -> &'static str;
+
+    /// How it is configured and what it counts, as a sentence of Markdown.
+    fn configuration(&self) -> &'static str;
+
+    /// Puts `limits` in force, which are all there are on the router. They are lifted when what is returned is
+    /// dropped.
+    fn install<'a>(
+        &self,
+        router: &'a Router,
+        limits: &[HostLimit],
+    ) -> Result<Box<dyn InForce + 'a>>;
+}
+
+/// Limits in force, lifted on drop.
+pub trait InForce: std::fmt::Debug {}
+
+impl InForce for Agent {}
+
+/// What lifts the limits of a peer.
+#[derive(Debug)]
+struct Undo<'a> {
+    router: &'a Namespace,
+    lift: fn(&Namespace) -> Result<()>,
+}
+
+impl<'a> Undo<'a> {
+    /// Made before the limits are installed, so that half of them go as well.
+    fn new(router: &'a Router, lift: fn(&Namespace) -> Result<()>) -> Box<Self> {
+        Box::new(Self { router: router.namespace(End::Router), lift })
+    }
+}
+
+impl InForce for Undo<'_> {}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = (self.lift)(self.router) {
+            eprintln!("cannot lift limits in {}: {error:#}", self.router.name());
+        }
+    }
+}
+
+/// Hosts that one rule with a table of addresses can limit.
+#[derive(Debug)]
+struct Group {
+    /// Any of the limits, which differ in the host alone.
+    limit: HostLimit,
+    hosts: Vec<End>,
+}
+
+impl Group {
+    /// Sorts limits by what they have in common.
+    fn of(limits: &[HostLimit]) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for &limit in limits {
+            let is_alike = |group: &&mut Self| {
+                group.limit.case == limit.case
+                    && group.limit.bits_per_second == limit.bits_per_second
+            };
+            match groups.iter_mut().find(is_alike) {
+                Some(group) => group.hosts.push(limit.host),
+                None => groups.push(Self { limit, hosts: vec![limit.host] }),
+            }
+        }
+        groups
+    }
+
+    /// A name that no other group has.
+    fn name(&self) -> String {
+        let HostLimit { case: Case { direction, family }, bits_per_second, .. } = self.limit;
+        let version = match family {
+            Family::V4 => 4,
+            Family::V6 => 6,
+        };
+        format!("{direction}{version}_{bits_per_second}")
+    }
+}
+
+/// The interface of the router that packets in this direction leave by.
+fn way_out(host: End, direction: Direction) -> String {
+    match (direction, host) {
+        (Direction::Down, End::Host { lan, .. }) => format!("lan{lan}"),
+        (Direction::Up, _) | (_, End::Server | End::Router) => "wan0".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Group, HostLimit};
+    use crate::router::End;
+    use crate::traffic::{Case, MBIT};
+
+    #[test]
+    fn limits_that_differ_in_the_host_alone_are_one_group() {
+        let [case, other, ..] = Case::ALL;
+        let limit = |number, case, bits_per_second| HostLimit {
+            host: End::host(number),
+            case,
+            bits_per_second,
+        };
+        let limits =
+            [limit(0, case, MBIT), limit(1, other, MBIT), limit(2, case, MBIT), limit(3, case, 8)];
+        let groups = Group::of(&limits);
+        let hosts: Vec<_> = groups.iter().map(|group| group.hosts.clone()).collect();
+        let expected = [&[0, 2][..], &[1], &[3]]
+            .map(|numbers| numbers.iter().map(|&number| End::host(number)).collect::<Vec<_>>());
+        assert_eq!(hosts, expected);
+        let mut names: Vec<_> = groups.iter().map(Group::name).collect();
+        names.dedup();
+        assert_eq!(names.len(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn the_burst_is_a_quarter_of_a_second_and_at_least_64_kib() {
+        let burst = |bits_per_second| {
+            HostLimit { host: End::host(0), case: Case::ALL[0], bits_per_second }.burst_bytes()
+        };
+        assert_eq!((burst(MBIT), burst(100 * MBIT)), (65536, 3_125_000));
+    }
+}
