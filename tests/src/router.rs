@@ -134,6 +134,20 @@ impl Router {
         lay(&self.router, &self.lans[usize::from(lan)], lan, LanLink::Ethernet).map(drop)
     }
 
+    /// Makes LAN 0 hold `count` hosts where it holds fewer.
+    pub fn add_hosts(&self, count: u8) -> Result<()> {
+        let [_, far_mac] = lan_macs(0).map(written);
+        let (mut inside, mut outside) = (String::new(), String::new());
+        for host in (HOSTS..count).map(End::host) {
+            inside += &host_addresses(host, "eth0");
+            for address in Family::ALL.map(|family| host.address(family)) {
+                outside += &neighbour(address, &far_mac, "lan0");
+            }
+        }
+        self.router.ip(&outside)?;
+        self.lans[0].ip(&inside)
+    }
+
     /// The namespace in which this end lives.
     pub fn namespace(&self, end: End) -> &Namespace {
         match end {
@@ -196,14 +210,12 @@ fn lay(
     lan: u8,
     link: LanLink<'_>,
 ) -> Result<Option<Cable>> {
-    let [near_mac, far_mac] =
-        lan_macs(lan).map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
+    let [near_mac, far_mac] = lan_macs(lan).map(written);
     let gateway = lan_address_v6(lan, 1);
     join(router, &format!("lan{lan}"), &near_mac, clients, &far_mac)?;
     let Interfaces { near, far, has_neighbours, cable } = link.build(router, clients, lan)?;
-    let neighbour = |address: IpAddr, mac: &str, interface: &str| {
-        let line = format!("neigh replace {address} lladdr {mac} dev {interface} nud permanent\n");
-        if has_neighbours { line } else { String::new() }
+    let known = |address: IpAddr, mac: &str, interface: &str| {
+        if has_neighbours { neighbour(address, mac, interface) } else { String::new() }
     };
     let mut inside = String::new();
     let mut outside = format!(
@@ -214,15 +226,14 @@ fn lay(
         lan_prefix(lan, Family::V6)
     );
     for host in (0..HOSTS).map(|number| End::Host { lan, number }) {
-        let (v4, v6) = (host.address(Family::V4), host.address(Family::V6));
-        inside += &format!("addr add {v4}/24 dev {far}\naddr add {v6}/128 dev {far} nodad\n");
-        for address in [v4, v6] {
-            outside += &neighbour(address, &far_mac, &near);
+        inside += &host_addresses(host, &far);
+        for address in Family::ALL.map(|family| host.address(family)) {
+            outside += &known(address, &far_mac, &near);
         }
     }
     inside += &format!("link set {far} up\n");
     for address in [Ipv4Addr::new(10, 77, lan, 1).into(), gateway] {
-        inside += &neighbour(address, &near_mac, &far);
+        inside += &known(address, &near_mac, &far);
     }
     inside += &format!(
         "route add default via 10.77.{lan}.1
@@ -236,6 +247,22 @@ fn lay(
         wireguard::greet(clients, &far)?;
     }
     Ok(cable)
+}
+
+/// The line of `ip` that says where an address is found.
+fn neighbour(address: IpAddr, mac: &str, interface: &str) -> String {
+    format!("neigh replace {address} lladdr {mac} dev {interface} nud permanent\n")
+}
+
+/// The lines of `ip` that give an interface the addresses of a host.
+fn host_addresses(host: End, interface: &str) -> String {
+    let (v4, v6) = (host.address(Family::V4), host.address(Family::V6));
+    format!("addr add {v4}/24 dev {interface}\naddr add {v6}/128 dev {interface} nodad\n")
+}
+
+/// An Ethernet address as `ip` reads it.
+fn written(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// Lays a veth pair from `link` in the router to `eth0` at the far end.

@@ -1,3 +1,10 @@
 //! How exactly limits hold: ours and those of others in Linux, measured side by side.
 
+pub mod batch;
+pub mod comparison;
 pub mod limiters;
+pub mod matrix;
+pub mod outcome;
+pub mod promises;
+pub mod refused;
+pub mod stream;

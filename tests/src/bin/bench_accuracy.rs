@@ -1,26 +1,32 @@
-//! Prints how exactly the limits hold: floods, TCP flows, two CPUs on one bucket and packet limits, each
-//! row with its bar and whether it holds.
+//! Prints how exactly limits hold, ours and those of others in Linux side by side, and what else ours promises
+//! about rates.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
-use throttle_tests::bars::Reading;
-use throttle_tests::lab::Lab;
-use throttle_tests::promise::{self, Precision};
-use throttle_tests::router::End;
-use throttle_tests::traffic::{Case, GBIT, MBIT};
+use throttle_tests::accuracy::batch;
+use throttle_tests::accuracy::comparison::Comparison;
+use throttle_tests::accuracy::limiters::{self, Limiter};
+use throttle_tests::accuracy::matrix::{Row, batches};
+use throttle_tests::accuracy::promises;
 use throttle_tests::{interrupt, table};
 
 /// Benchmark of the accuracy of limits, in throw-away network namespaces; needs root.
 #[derive(Parser)]
 struct Options {
-    /// How long each row is measured
-    #[arg(long, default_value_t = 10)]
+    /// How long each row is measured; other promises for at most 10 seconds
+    #[arg(long, default_value_t = 30)]
     seconds: u32,
-    /// Only rows of which the name contains this text: flood, tcp, shared, packets or both
-    #[arg(default_value = "")]
+    /// How often each row is measured by each limiter
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+    /// Whose limits: throttle, HTB, nft, hashlimit
+    #[arg(long, value_delimiter = ',', default_value = "throttle,HTB,nft,hashlimit")]
+    limiters: Vec<String>,
+    /// Only rows of which the name contains this text, such as "10mbit, 64 B", "2 CPUs", "TCP" or "packet limit"
+    #[arg(long, default_value = "")]
     filter: String,
 }
 
@@ -30,61 +36,56 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &Options) -> Result<ExitCode> {
-    let readings = measure(options)?;
-    println!("{}", table::readings(&readings));
-    let missed = readings.iter().filter(|reading| !reading.holds()).count();
-    println!("{} rows, {missed} missed", readings.len());
+    ensure!(options.seconds > 0 && options.runs > 0, "--seconds and --runs take at least 1");
+    let mut rows = Row::all();
+    rows.retain(|row| row.to_string().contains(&options.filter));
+    let comparison = compare(&limiters(&options.limiters)?, &rows, options)?;
+    let readings = promises::measure(&options.filter, options.seconds.min(10))?;
+    if !rows.is_empty() {
+        println!("{}", comparison.markdown());
+    }
+    if !readings.is_empty() {
+        println!("### What else is promised\n\n{}", table::readings(&readings));
+    }
+    let missed = comparison.missed() + readings.iter().filter(|reading| !reading.holds()).count();
+    eprintln!("{} rows, {missed} missed", rows.len() + readings.len());
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A measurement and the name that a filter can pick it by.
-struct Row<'a> {
-    name: &'static str,
-    measure: Box<dyn Fn() -> Result<Vec<Reading>> + 'a>,
+/// The limiters of these names, ours first.
+fn limiters(names: &[String]) -> Result<Vec<&'static dyn Limiter>> {
+    let is = |limiter: &dyn Limiter, name: &String| limiter.name().eq_ignore_ascii_case(name);
+    for name in names {
+        let known = limiters::ALL.map(|limiter| limiter.name()).join(", ");
+        let is_known = limiters::ALL.iter().any(|limiter| is(*limiter, name));
+        ensure!(is_known, "--limiters {name}: no such limiter; accepted: {known}");
+    }
+    let is_named = |limiter: &&dyn Limiter| names.iter().any(|name| is(*limiter, name));
+    Ok(limiters::ALL.into_iter().filter(is_named).collect())
 }
 
-fn row<'a>(name: &'static str, measure: impl Fn() -> Result<Vec<Reading>> + 'a) -> Row<'a> {
-    Row { name, measure: Box::new(measure) }
-}
-
-fn measure(options: &Options) -> Result<Vec<Reading>> {
-    let lab = Lab::new()?;
-    let mut readings = Vec::new();
-    for row in rows(&lab, options.seconds).iter().filter(|row| row.name.contains(&options.filter)) {
-        for reading in (row.measure)()? {
-            eprintln!("{reading}");
-            readings.push(reading);
+/// Measures all rows by all limiters in turn, as often as asked for.
+fn compare(
+    limiters: &[&'static dyn Limiter],
+    rows: &[Row],
+    options: &Options,
+) -> Result<Comparison> {
+    let mut comparison = Comparison::new(limiters, rows);
+    let batches = batches(rows);
+    let started = Instant::now();
+    let window = Duration::from_secs(options.seconds.into());
+    for run in 1..=options.runs {
+        for (number, batch) in (1..).zip(&batches) {
+            for (limiter, name) in limiters.iter().map(|limiter| limiter.name()).enumerate() {
+                let arrivals = batch::run(limiters[limiter], batch, window)?;
+                comparison.add(limiter, batch, &arrivals);
+                let (of, first, seconds) = (batches.len(), batch[0], started.elapsed().as_secs());
+                let (count, runs) = (batch.len(), options.runs);
+                eprintln!(
+                    "{seconds} s: run {run} of {runs}, batch {number} of {of}, {name}: {count} rows from {first}"
+                );
+            }
         }
     }
-    Ok(readings)
-}
-
-fn rows(lab: &Lab, seconds: u32) -> Vec<Row<'_>> {
-    let precision = Precision { window: Duration::from_secs(u64::from(seconds)), tolerance: 1.0 };
-    let mut rows = Vec::new();
-    for limit in [MBIT, 10 * MBIT, 100 * MBIT, GBIT] {
-        let flood = |case| row("flood", move || promise::flood(lab, &[case], limit, precision));
-        rows.extend(Case::ALL.map(flood));
-    }
-    for (limit, peer) in pairs([10 * MBIT, 100 * MBIT], [End::Server, End::Router]) {
-        let tcp = |case| row("tcp", move || promise::tcp(lab, peer, &[case], limit, seconds));
-        rows.extend(Case::ALL.map(tcp));
-    }
-    for limit in [100 * MBIT, GBIT] {
-        let shared =
-            |case| row("shared", move || promise::shared_by_two_cpus(lab, case, limit, precision));
-        rows.extend(Case::ALL.map(shared));
-    }
-    for limit in [1_000, 20_000] {
-        let packets =
-            |case| row("packets", move || promise::packets(lab, &[case], limit, precision));
-        rows.extend(Case::ALL.map(packets));
-    }
-    let both = |case| row("both", move || promise::tighter_of_both(lab, &[case], precision));
-    rows.extend(Case::ALL.map(both));
-    rows
-}
-
-fn pairs<A: Copy, B: Copy>(first: [A; 2], second: [B; 2]) -> impl Iterator<Item = (A, B)> {
-    first.into_iter().flat_map(move |a| second.map(|b| (a, b)))
+    Ok(comparison)
 }

@@ -24,6 +24,10 @@ impl Limiter for Hashlimit {
          its bucket holds."
     }
 
+    fn burst_seconds(&self, _limit: &HostLimit) -> f64 {
+        3.0
+    }
+
     fn install<'a>(
         &self,
         router: &'a Router,

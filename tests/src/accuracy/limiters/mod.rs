@@ -53,6 +53,11 @@ pub trait Limiter: Sync {
     /// How it is configured and what it counts, as a sentence of Markdown.
     fn configuration(&self) -> &'static str;
 
+    /// How many seconds of the rate a bucket holds when it is full.
+    fn burst_seconds(&self, limit: &HostLimit) -> f64 {
+        limit.burst_bytes() as f64 / limit.bytes_per_second() as f64
+    }
+
     /// Puts `limits` in force, which are all there are on the router. They are lifted when what is returned is
     /// dropped.
     fn install<'a>(

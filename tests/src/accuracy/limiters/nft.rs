@@ -23,6 +23,10 @@ impl Limiter for Nft {
          rate beside the burst, which cannot be changed."
     }
 
+    fn burst_seconds(&self, limit: &HostLimit) -> f64 {
+        1.0 + limit.burst_bytes() as f64 / limit.bytes_per_second() as f64
+    }
+
     fn install<'a>(
         &self,
         router: &'a Router,

@@ -1,0 +1,188 @@
+//! One measurement: many rows at once, each with a host, a bucket and a receiver of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::limiters::{HostLimit, Limiter};
+use super::matrix::{LEAST_OFFERED, Row};
+use super::refused::RefusedPackets;
+use super::stream::{RunningStreams, Stream};
+use crate::interrupt;
+use crate::measure::{Sample, rate_between_bursts};
+use crate::offload;
+use crate::router::{End, Router};
+use crate::scenario::{self, ends};
+
+/// The CPUs that send.
+const CPUS: usize = 2;
+/// How often packets are counted.
+const STEP: Duration = Duration::from_millis(10);
+/// The window begins and ends within this time.
+const EDGE: Duration = Duration::from_millis(500);
+
+/// What became of a row in the window, in bits of layer 3 per second.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Handed to the kernel.
+    pub offered: f64,
+    /// Counted by the receiving kernel.
+    pub arrived: f64,
+}
+
+/// Holds `rows` by `limiter`, waits until every burst is spent, and then measures for `window`.
+pub fn run(limiter: &dyn Limiter, rows: &[Row], window: Duration) -> Result<Vec<Arrival>> {
+    let (router, limits) = lay_out(rows)?;
+    let _limits = limiter.install(&router, &limits)?;
+    let mut streams: [Vec<Stream>; CPUS] = Default::default();
+    let mut counters = Vec::new();
+    let mut loads = [0.0; CPUS];
+    for (row, limit) in rows.iter().zip(&limits) {
+        let (counter, of_row) = prepare(&router, row, limit.host)?;
+        counters.push(counter);
+        // What does not say on which CPU it is goes to the one with less to do.
+        let least_busy = usize::from(loads[1] < loads[0]);
+        for (number, stream) in of_row.into_iter().enumerate() {
+            let cpu = (least_busy + number) % CPUS;
+            loads[cpu] += row.load() / row.senders.cpus() as f64;
+            streams[cpu].push(stream);
+        }
+    }
+    let sending = RunningStreams::start(streams);
+    interrupt::sleep(until_bursts_are_spent(limiter, &limits))?;
+    let series = observe(&counters, window + 2 * EDGE)?;
+    sending.stop()?;
+    Ok(rows.iter().zip(series).map(|(row, samples)| arrival(row, &samples)).collect())
+}
+
+/// A router with a host for each row, where rows of different cases share hosts.
+fn lay_out(rows: &[Row]) -> Result<(Router, Vec<HostLimit>)> {
+    let before = |number: usize| {
+        let earlier = &rows[..number];
+        earlier.iter().filter(|row| row.case == rows[number].case).count() as u8
+    };
+    let limit = |(number, row): (usize, &Row)| row.of_host(End::host(before(number)));
+    let limits: Vec<_> = rows.iter().enumerate().map(limit).collect();
+    let router = Router::new()?;
+    router.add_hosts((0..rows.len()).map(before).max().map_or(0, |most| most + 1))?;
+    for end in [End::host(0), End::Server] {
+        offload::segment_before_sending(router.namespace(end), "eth0")?;
+    }
+    Ok((router, limits))
+}
+
+/// The receiver of a row, and its stream from each CPU.
+fn prepare(router: &Router, row: &Row, host: End) -> Result<(Counter, Vec<Stream>)> {
+    let (from, to) = ends(host, End::Server, row.case.direction);
+    let refused = RefusedPackets::bind(router, to, row.case.family)?;
+    let port = refused.port()?;
+    let mut streams: Vec<Stream> = Vec::new();
+    let cpus = row.senders.cpus();
+    for _ in 0..cpus {
+        let stream = Stream::new(
+            router,
+            [from, to],
+            (row.case.family, port),
+            row.packet_bytes,
+            row.senders.flows_per_cpu(),
+            row.offered_packets_per_second() / cpus as f64,
+        )?;
+        streams.push(match streams.first() {
+            Some(first) => stream.counted_with(first),
+            None => stream,
+        });
+    }
+    Ok((Counter { refused, sent: streams[0].total() }, streams))
+}
+
+/// How long the least that counts as offered takes to empty every bucket.
+fn until_bursts_are_spent(limiter: &dyn Limiter, limits: &[HostLimit]) -> Duration {
+    let seconds = limits.iter().map(|limit| limiter.burst_seconds(limit)).fold(0.0, f64::max);
+    scenario::SETTLED + Duration::from_secs_f64(seconds / (LEAST_OFFERED - 1.0))
+}
+
+/// Counts what is sent and what arrives of a row.
+#[derive(Debug)]
+struct Counter {
+    refused: RefusedPackets,
+    sent: Arc<AtomicU64>,
+}
+
+/// Packets at one instant.
+#[derive(Clone, Copy, Debug)]
+struct Packets {
+    at: Instant,
+    sent: u64,
+    /// Modulo 2^32.
+    arrived: u32,
+}
+
+impl Counter {
+    fn packets(&self) -> Result<Packets> {
+        let sent = self.sent.load(Ordering::Relaxed);
+        let at = Instant::now();
+        Ok(Packets { at, sent, arrived: self.refused.count()? })
+    }
+}
+
+/// Reads each counter every [`STEP`] for `length` from now.
+fn observe(counters: &[Counter], length: Duration) -> Result<Vec<Vec<Packets>>> {
+    let started = Instant::now();
+    let mut series = vec![Vec::new(); counters.len()];
+    for step in 0.. {
+        for (samples, counter) in series.iter_mut().zip(counters) {
+            samples.push(counter.packets()?);
+        }
+        if started.elapsed() >= length {
+            break;
+        }
+        interrupt::sleep((started + STEP * step).saturating_duration_since(Instant::now()))?;
+    }
+    Ok(series)
+}
+
+/// The rates of a row between moments near either end at which the burst is spent: a sender that the machine holds up
+/// for a while just before lets a bucket fill up, which would count as an error of the limit.
+fn arrival(row: &Row, packets: &[Packets]) -> Arrival {
+    let (first, last) = (packets[0], packets[packets.len() - 1]);
+    let sample = |now: &Packets| {
+        let arrived = u64::from(now.arrived.wrapping_sub(first.arrived));
+        Sample { at: now.at, bytes: arrived * row.packet_bytes, packets: arrived }
+    };
+    let samples: Vec<_> = packets.iter().map(sample).collect();
+    let offered_bits = ((last.sent - first.sent) * row.packet_bytes * 8) as f64;
+    Arrival {
+        offered: offered_bits / (last.at - first.at).as_secs_f64(),
+        arrived: rate_between_bursts(&samples, row.limit as f64, EDGE).bits_per_second,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Packets, STEP, arrival};
+    use crate::accuracy::matrix::Row;
+
+    #[test]
+    fn a_sender_that_is_held_up_near_an_edge_makes_no_error() {
+        let row = Row { packet_bytes: 1250, ..Row::all()[0] };
+        let start = Instant::now();
+        // A packet per step is the limit. The sender is held up for 20 steps, which the bucket makes good.
+        let packets = |step: u32| {
+            let arrived = if (30..50).contains(&step) { 30 } else { step };
+            let at = start + STEP * step;
+            Packets { at, sent: u64::from(2 * step), arrived: (u32::MAX - 5).wrapping_add(arrived) }
+        };
+        let length = Duration::from_secs(4).as_millis() / STEP.as_millis();
+        let series: Vec<_> = (10..=length as u32).map(packets).collect();
+        for from in [0, 30] {
+            let found = arrival(&row, &series[from..]);
+            let limit = row.limit as f64;
+            assert!((found.arrived / limit - 1.0).abs() < 0.005, "from {from}: {found:?}");
+            assert!((found.offered / limit - 2.0).abs() < 0.005, "from {from}: {found:?}");
+        }
+    }
+}

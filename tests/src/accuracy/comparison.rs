@@ -1,0 +1,154 @@
+//! The rows with what each limiter made of them, as Markdown.
+
+use std::fmt::Write as _;
+
+use comfy_table::CellAlignment;
+
+use super::batch::Arrival;
+use super::limiters::Limiter;
+use super::matrix::{LEAST_OFFERED, Row};
+use super::outcome::{BAR_PERCENT, LEVEL_PERCENT, Outcome, PercentError, best};
+use crate::table;
+use crate::traffic::rate_argument;
+
+/// Rows and limiters, side by side. Ours is the first, if it takes part.
+pub struct Comparison {
+    limiters: Vec<&'static dyn Limiter>,
+    /// For each row, one outcome for each limiter.
+    rows: Vec<(Row, Vec<Outcome>)>,
+}
+
+impl Comparison {
+    /// With nothing measured.
+    pub fn new(limiters: &[&'static dyn Limiter], rows: &[Row]) -> Self {
+        let empty = || vec![Outcome::default(); limiters.len()];
+        let rows = rows.iter().map(|&row| (row, empty())).collect();
+        Self { limiters: limiters.to_vec(), rows }
+    }
+
+    /// Adds what one limiter, by its number, made of `rows`.
+    pub fn add(&mut self, limiter: usize, rows: &[Row], arrivals: &[Arrival]) {
+        for (row, arrival) in rows.iter().zip(arrivals) {
+            if let Some((_, outcomes)) = self.rows.iter_mut().find(|(found, _)| found == row) {
+                outcomes[limiter].add(row, *arrival);
+            }
+        }
+    }
+
+    /// Rows in which ours misses its bar.
+    pub fn missed(&self) -> usize {
+        self.of_ours().filter(|error| !error.holds()).count()
+    }
+
+    /// What was compared, the result in words, and a table for each limit.
+    pub fn markdown(&self) -> String {
+        let mut text = String::from("What was compared:\n\n");
+        for limiter in &self.limiters {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "* {}: {}", limiter.name(), limiter.configuration());
+        }
+        let _ = write!(
+            text,
+            "\nThe error is how much more than the limit arrived, in percent of it: the mean of all runs, ± half of \
+             the distance between the least and the most. Where less than {LEAST_OFFERED} times the limit could be \
+             offered, nothing is counted. The best are those with the least error, and those level with it: within \
+             {LEVEL_PERCENT} points, or within the spread.\n\n{}",
+            self.summary()
+        );
+        let limits = self.rows.chunk_by(|(one, _), (other, _)| one.limit == other.limit);
+        for rows in limits {
+            let limit = rate_argument(rows[0].0.limit);
+            let _ = write!(text, "\n### Limits of {limit}\n\n{}\n", self.table(rows));
+        }
+        text
+    }
+
+    fn table(&self, rows: &[(Row, Vec<Outcome>)]) -> comfy_table::Table {
+        let names = self.limiters.iter().map(|limiter| limiter.name());
+        let header: Vec<_> = ["packets", "from", "traffic"].into_iter().chain(names).collect();
+        let mut table = table::markdown(&[&header[..], &["best"]].concat(), 3);
+        if let Some(best) = table.column_iter_mut().last() {
+            best.set_cell_alignment(CellAlignment::Left);
+        }
+        for (row, outcomes) in rows {
+            let errors: Vec<_> = outcomes.iter().map(Outcome::error).collect();
+            let mut cells = vec![
+                format!("{} B", row.packet_bytes),
+                row.senders.to_string(),
+                row.case.to_string(),
+            ];
+            cells.extend(errors.iter().map(|error| written(*error)));
+            let best = best(&errors).into_iter().map(|number| self.limiters[number].name());
+            cells.push(best.collect::<Vec<_>>().join(", "));
+            table.add_row(cells);
+        }
+        table
+    }
+
+    /// How ours compares over all rows.
+    fn summary(&self) -> String {
+        let ours = self.limiters.first().map_or("nobody", |limiter| limiter.name());
+        let (mut alone, mut level, mut beaten) = (0, 0, Vec::new());
+        for (row, outcomes) in &self.rows {
+            let errors: Vec<_> = outcomes.iter().map(Outcome::error).collect();
+            match best(&errors)[..] {
+                [] => {}
+                [0] => alone += 1,
+                [0, ..] => level += 1,
+                [..] => beaten.push(row.to_string()),
+            }
+        }
+        let counted = alone + level + beaten.len();
+        let missed = self.missed();
+        let largest = self.of_ours().map(|error| error.mean.abs()).fold(0.0, f64::max);
+        let mut text = format!(
+            "{counted} of {} rows could be offered. In {alone} of them {ours} is best alone, in {level} level with the \
+             best, in {} a peer is better. The largest error of {ours} is {largest:.2} %; {missed} rows miss the bar \
+             of ±{BAR_PERCENT} %.\n",
+            self.rows.len(),
+            beaten.len()
+        );
+        if !beaten.is_empty() {
+            let _ = writeln!(text, "\nA peer is better in: {}.", beaten.join("; "));
+        }
+        text
+    }
+
+    fn of_ours(&self) -> impl Iterator<Item = PercentError> {
+        self.rows.iter().filter_map(|(_, outcomes)| outcomes.first()?.error())
+    }
+}
+
+fn written(error: Option<PercentError>) -> String {
+    error.map_or_else(|| "not offered".into(), |error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Comparison;
+    use crate::accuracy::batch::Arrival;
+    use crate::accuracy::limiters::ALL;
+    use crate::accuracy::matrix::Row;
+
+    #[test]
+    fn the_table_says_who_is_best_and_what_was_not_offered() {
+        let rows = &Row::all()[..2];
+        let mut comparison = Comparison::new(&ALL, rows);
+        let limit = rows[0].limit as f64;
+        let arrival = |part: f64| Arrival { offered: 2.0 * limit, arrived: part * limit };
+        let too_little = Arrival { offered: limit, arrived: limit };
+        comparison.add(0, rows, &[arrival(1.007), arrival(1.001)]);
+        comparison.add(1, rows, &[arrival(1.0), arrival(1.0)]);
+        comparison.add(2, rows, &[arrival(1.0), too_little]);
+        let text = comparison.markdown();
+        assert_eq!(comparison.missed(), 1, "{text}");
+        let found = |row: &[&str]| {
+            let is_row = |line: &str| row.iter().all(|cell| line.contains(cell));
+            assert!(text.lines().any(is_row), "no line with {row:?} in:\n{text}");
+        };
+        found(&["64 B", "up IPv4", "+0.70 ±0.00", "not offered", "| HTB, nft"]);
+        found(&["64 B", "up IPv6", "+0.10 ±0.00", "not offered", "| throttle, HTB"]);
+        found(&["2 of 2 rows", "in 1 level", "in 1 a peer is better", "1 rows miss"]);
+        found(&["A peer is better in: 1mbit, 64 B, 1 flow, up IPv4."]);
+    }
+}
