@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::limiters::{HostLimit, Limiter};
-use super::matrix::{LEAST_OFFERED, Row};
+use super::matrix::{CPUS, LEAST_OFFERED, Row, placed};
 use super::refused::RefusedPackets;
 use super::stream::{RunningStreams, Stream};
 use crate::interrupt;
@@ -16,8 +16,6 @@ use crate::offload;
 use crate::router::{End, Router};
 use crate::scenario::{self, ends};
 
-/// The CPUs that send.
-const CPUS: usize = 2;
 /// How often packets are counted.
 const STEP: Duration = Duration::from_millis(10);
 /// The window begins and ends within this time.
@@ -34,27 +32,49 @@ pub struct Arrival {
 
 /// Holds `rows` by `limiter`, waits until every burst is spent, and then measures for `window`.
 pub fn run(limiter: &dyn Limiter, rows: &[Row], window: Duration) -> Result<Vec<Arrival>> {
+    let burst_seconds = |row: &Row| limiter.burst_seconds(&row.of_host(End::Server));
+    let burst_seconds = rows.iter().map(burst_seconds).fold(0.0, f64::max);
+    let settled =
+        scenario::SETTLED + Duration::from_secs_f64(burst_seconds / (LEAST_OFFERED - 1.0));
+    let series = observed(limiter, rows, Row::offered_packets_per_second, [settled, window])?;
+    Ok(rows.iter().zip(series).map(|(row, packets)| arrival(row, &packets)).collect())
+}
+
+/// The packets per second that one CPU can send, route and refuse, of `rows` that `limiter` holds.
+pub fn capacity(limiter: &dyn Limiter, rows: &[Row]) -> Result<f64> {
+    const SECOND: Duration = Duration::from_secs(1);
+    const AS_MANY_AS_CAN_BE: f64 = 1e9;
+    let series = observed(limiter, rows, |_| AS_MANY_AS_CAN_BE, [scenario::SETTLED, SECOND])?;
+    let per_second = |packets: &Vec<Packets>| {
+        let (first, last) = (packets[0], packets[packets.len() - 1]);
+        (last.sent - first.sent) as f64 / (last.at - first.at).as_secs_f64()
+    };
+    Ok(series.iter().map(per_second).sum::<f64>() / CPUS as f64)
+}
+
+/// Sends the packets per second that `offered` says of each row, and counts them once they have settled.
+fn observed(
+    limiter: &dyn Limiter,
+    rows: &[Row],
+    offered: fn(&Row) -> f64,
+    [settled, window]: [Duration; 2],
+) -> Result<Vec<Vec<Packets>>> {
     let (router, limits) = lay_out(rows)?;
     let _limits = limiter.install(&router, &limits)?;
     let mut streams: [Vec<Stream>; CPUS] = Default::default();
     let mut counters = Vec::new();
-    let mut loads = [0.0; CPUS];
-    for (row, limit) in rows.iter().zip(&limits) {
-        let (counter, of_row) = prepare(&router, row, limit.host)?;
+    for ((row, limit), first_cpu) in rows.iter().zip(&limits).zip(placed(rows).0) {
+        let (counter, of_row) = prepare(&router, row, limit.host, offered(row))?;
         counters.push(counter);
-        // What does not say on which CPU it is goes to the one with less to do.
-        let least_busy = usize::from(loads[1] < loads[0]);
         for (number, stream) in of_row.into_iter().enumerate() {
-            let cpu = (least_busy + number) % CPUS;
-            loads[cpu] += row.load() / row.senders.cpus() as f64;
-            streams[cpu].push(stream);
+            streams[(first_cpu + number) % CPUS].push(stream);
         }
     }
     let sending = RunningStreams::start(streams);
-    interrupt::sleep(until_bursts_are_spent(limiter, &limits))?;
+    interrupt::sleep(settled)?;
     let series = observe(&counters, window + 2 * EDGE)?;
     sending.stop()?;
-    Ok(rows.iter().zip(series).map(|(row, samples)| arrival(row, &samples)).collect())
+    Ok(series)
 }
 
 /// A router with a host for each row, where rows of different cases share hosts.
@@ -74,7 +94,12 @@ fn lay_out(rows: &[Row]) -> Result<(Router, Vec<HostLimit>)> {
 }
 
 /// The receiver of a row, and its stream from each CPU.
-fn prepare(router: &Router, row: &Row, host: End) -> Result<(Counter, Vec<Stream>)> {
+fn prepare(
+    router: &Router,
+    row: &Row,
+    host: End,
+    packets_per_second: f64,
+) -> Result<(Counter, Vec<Stream>)> {
     let (from, to) = ends(host, End::Server, row.case.direction);
     let refused = RefusedPackets::bind(router, to, row.case.family)?;
     let port = refused.port()?;
@@ -87,7 +112,7 @@ fn prepare(router: &Router, row: &Row, host: End) -> Result<(Counter, Vec<Stream
             (row.case.family, port),
             row.packet_bytes,
             row.senders.flows_per_cpu(),
-            row.offered_packets_per_second() / cpus as f64,
+            packets_per_second / cpus as f64,
         )?;
         streams.push(match streams.first() {
             Some(first) => stream.counted_with(first),
@@ -95,12 +120,6 @@ fn prepare(router: &Router, row: &Row, host: End) -> Result<(Counter, Vec<Stream
         });
     }
     Ok((Counter { refused, sent: streams[0].total() }, streams))
-}
-
-/// How long the least that counts as offered takes to empty every bucket.
-fn until_bursts_are_spent(limiter: &dyn Limiter, limits: &[HostLimit]) -> Duration {
-    let seconds = limits.iter().map(|limit| limiter.burst_seconds(limit)).fold(0.0, f64::max);
-    scenario::SETTLED + Duration::from_secs_f64(seconds / (LEAST_OFFERED - 1.0))
 }
 
 /// Counts what is sent and what arrives of a row.

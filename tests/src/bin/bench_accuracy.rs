@@ -64,6 +64,21 @@ fn limiters(names: &[String]) -> Result<Vec<&'static dyn Limiter>> {
     Ok(limiters::ALL.into_iter().filter(is_named).collect())
 }
 
+/// The packets per second that one CPU sends through the most costly of `limiters`.
+fn capacity(limiters: &[&'static dyn Limiter], rows: &[Row]) -> Result<f64> {
+    let most = rows.iter().map(Row::offered_packets_per_second).fold(0.0, f64::max);
+    let is_fast = |row: &&Row| row.offered_packets_per_second() > most / 2.0;
+    let fastest: Vec<_> = rows.iter().filter(is_fast).copied().take(8).collect();
+    let mut least = f64::INFINITY;
+    for limiter in limiters.iter().filter(|_| !fastest.is_empty()) {
+        let packets_per_second = batch::capacity(*limiter, &fastest)?;
+        let (name, thousands) = (limiter.name(), packets_per_second / 1e3);
+        eprintln!("{name}: one CPU sends {thousands:.0} thousand packets per second");
+        least = least.min(packets_per_second);
+    }
+    Ok(least)
+}
+
 /// Measures all rows by all limiters in turn, as often as asked for.
 fn compare(
     limiters: &[&'static dyn Limiter],
@@ -71,8 +86,8 @@ fn compare(
     options: &Options,
 ) -> Result<Comparison> {
     let mut comparison = Comparison::new(limiters, rows);
-    let batches = batches(rows);
     let started = Instant::now();
+    let batches = batches(rows, capacity(limiters, rows)?);
     let window = Duration::from_secs(options.seconds.into());
     for run in 1..=options.runs {
         for (number, batch) in (1..).zip(&batches) {
