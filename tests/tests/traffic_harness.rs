@@ -1,14 +1,18 @@
 //! The harness measures truthfully: without a limit, all that is sent is counted on arrival.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
+use throttle_tests::accuracy::refused::RefusedPackets;
+use throttle_tests::accuracy::stream::{RunningStreams, Stream};
 use throttle_tests::bars::{Bar, Reading, assert_holds};
 use throttle_tests::bpf::NEXT;
 use throttle_tests::classes::ClassSink;
 use throttle_tests::flood::{Flood, Prepare};
 use throttle_tests::foreign::{Foreign, HOOKS, Place, Program, Seen};
 use throttle_tests::measure::Meter;
+use throttle_tests::offload;
 use throttle_tests::require_root;
 use throttle_tests::router::{End, Router};
 use throttle_tests::scenario;
@@ -88,6 +92,30 @@ fn a_counting_sink_counts_its_own_port_only() {
     let sample = sink.sample();
     assert!(sample.packets > 0);
     assert_eq!(sample.bytes, sample.packets * 148);
+}
+
+#[test]
+fn every_packet_of_a_stream_is_refused_by_who_does_not_read_but_for_the_first() {
+    const MOST_IN_THE_QUEUE: u64 = 8;
+    require_root!();
+    let router = Router::new().unwrap();
+    let (from, to) = (End::host(0), End::Server);
+    offload::segment_before_sending(router.namespace(from), "eth0").unwrap();
+    for (family, packet_bytes) in [(Family::V4, 64), (Family::V6, 1500)] {
+        let refused = RefusedPackets::bind(&router, to, family).unwrap();
+        let (way, port) = ([from, to], refused.port().unwrap());
+        let stream = |flows| Stream::new(&router, way, (family, port), packet_bytes, flows, 20e3);
+        let (first, second) = (stream(16).unwrap(), stream(1).unwrap());
+        let total = first.total();
+        let second = second.counted_with(&first);
+        let running = RunningStreams::start([vec![first], vec![second]]);
+        std::thread::sleep(SHORT);
+        running.stop().unwrap();
+        std::thread::sleep(SHORT);
+        let (sent, refused) = (total.load(Relaxed), u64::from(refused.count().unwrap()));
+        let expected = sent.saturating_sub(MOST_IN_THE_QUEUE)..sent;
+        assert!(sent > 1000 && expected.contains(&refused), "{family}: {refused} of {sent}");
+    }
 }
 
 #[test]

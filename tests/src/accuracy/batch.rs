@@ -32,12 +32,16 @@ pub struct Arrival {
 
 /// Holds `rows` by `limiter`, waits until every burst is spent, and then measures for `window`.
 pub fn run(limiter: &dyn Limiter, rows: &[Row], window: Duration) -> Result<Vec<Arrival>> {
-    let burst_seconds = |row: &Row| limiter.burst_seconds(&row.of_host(End::Server));
-    let burst_seconds = rows.iter().map(burst_seconds).fold(0.0, f64::max);
-    let settled =
-        scenario::SETTLED + Duration::from_secs_f64(burst_seconds / (LEAST_OFFERED - 1.0));
+    let settled = settling(limiter, rows);
     let series = observed(limiter, rows, Row::offered_packets_per_second, [settled, window])?;
     Ok(rows.iter().zip(series).map(|(row, packets)| arrival(row, &packets)).collect())
+}
+
+/// How long the least that counts as offered takes to spend every burst.
+pub fn settling(limiter: &dyn Limiter, rows: &[Row]) -> Duration {
+    let burst_seconds = |row: &Row| limiter.burst_seconds(&row.of_host(End::Server));
+    let most = rows.iter().map(burst_seconds).fold(0.0, f64::max);
+    scenario::SETTLED + Duration::from_secs_f64(most / (LEAST_OFFERED - 1.0))
 }
 
 /// The packets per second that one CPU can send, route and refuse, of `rows` that `limiter` holds.

@@ -86,18 +86,26 @@ fn compare(
     options: &Options,
 ) -> Result<Comparison> {
     let mut comparison = Comparison::new(limiters, rows);
-    let started = Instant::now();
     let batches = batches(rows, capacity(limiters, rows)?);
     let window = Duration::from_secs(options.seconds.into());
+    let seconds = |batch: &Vec<Row>| {
+        let of_each =
+            |limiter: &&dyn Limiter| (batch::settling(*limiter, batch) + window).as_secs();
+        limiters.iter().map(of_each).sum::<u64>()
+    };
+    let minutes = batches.iter().map(seconds).sum::<u64>() * u64::from(options.runs) / 60;
+    eprintln!("{} rows in {} batches: at least {minutes} minutes", rows.len(), batches.len());
+    let started = Instant::now();
     for run in 1..=options.runs {
         for (number, batch) in (1..).zip(&batches) {
-            for (limiter, name) in limiters.iter().map(|limiter| limiter.name()).enumerate() {
-                let arrivals = batch::run(limiters[limiter], batch, window)?;
-                comparison.add(limiter, batch, &arrivals);
-                let (of, first, seconds) = (batches.len(), batch[0], started.elapsed().as_secs());
-                let (count, runs) = (batch.len(), options.runs);
+            for (place, limiter) in limiters.iter().enumerate() {
+                comparison.add(place, batch, &batch::run(*limiter, batch, window)?);
+                let (name, seconds) = (limiter.name(), started.elapsed().as_secs());
+                let (count, first) = (batch.len(), batch[0]);
                 eprintln!(
-                    "{seconds} s: run {run} of {runs}, batch {number} of {of}, {name}: {count} rows from {first}"
+                    "{seconds} s: run {run} of {}, batch {number} of {}, {name}: {count} rows from {first}",
+                    options.runs,
+                    batches.len()
                 );
             }
         }
