@@ -34,7 +34,7 @@ pub struct Arrival {
 pub fn run(limiter: &dyn Limiter, rows: &[Row], window: Duration) -> Result<Vec<Arrival>> {
     let settled = settling(limiter, rows);
     let series = observed(limiter, rows, Row::offered_packets_per_second, [settled, window])?;
-    Ok(rows.iter().zip(series).map(|(row, packets)| arrival(row, &packets)).collect())
+    Ok(rows.iter().zip(series).map(|(row, observed)| observed.arrival(row)).collect())
 }
 
 /// How long the least that counts as offered takes to spend every burst.
@@ -49,11 +49,7 @@ pub fn capacity(limiter: &dyn Limiter, rows: &[Row]) -> Result<f64> {
     const SECOND: Duration = Duration::from_secs(1);
     const AS_MANY_AS_CAN_BE: f64 = 1e9;
     let series = observed(limiter, rows, |_| AS_MANY_AS_CAN_BE, [scenario::SETTLED, SECOND])?;
-    let per_second = |packets: &Vec<Packets>| {
-        let (first, last) = (packets[0], packets[packets.len() - 1]);
-        (last.sent - first.sent) as f64 / (last.at - first.at).as_secs_f64()
-    };
-    Ok(series.iter().map(per_second).sum::<f64>() / CPUS as f64)
+    Ok(series.iter().map(Observed::sent_per_second).sum::<f64>() / CPUS as f64)
 }
 
 /// Sends the packets per second that `offered` says of each row, and counts them once they have settled.
@@ -62,7 +58,7 @@ fn observed(
     rows: &[Row],
     offered: fn(&Row) -> f64,
     [settled, window]: [Duration; 2],
-) -> Result<Vec<Vec<Packets>>> {
+) -> Result<Vec<Observed>> {
     let (router, limits) = lay_out(rows)?;
     let _limits = limiter.install(&router, &limits)?;
     let mut streams: [Vec<Stream>; CPUS] = Default::default();
@@ -74,11 +70,12 @@ fn observed(
             streams[(first_cpu + number) % CPUS].push(stream);
         }
     }
+    let begun = counters.iter().map(Counter::packets).collect::<Result<Vec<_>>>()?;
     let sending = RunningStreams::start(streams);
     interrupt::sleep(settled)?;
     let series = observe(&counters, window + 2 * EDGE)?;
     sending.stop()?;
-    Ok(series)
+    Ok(begun.into_iter().zip(series).map(|(begun, packets)| Observed { begun, packets }).collect())
 }
 
 /// A router with a host for each row, where rows of different cases share hosts.
@@ -142,6 +139,12 @@ struct Packets {
     arrived: u32,
 }
 
+impl Packets {
+    fn sent_per_second_since(&self, earlier: &Self) -> f64 {
+        (self.sent - earlier.sent) as f64 / (self.at - earlier.at).as_secs_f64()
+    }
+}
+
 impl Counter {
     fn packets(&self) -> Result<Packets> {
         let sent = self.sent.load(Ordering::Relaxed);
@@ -166,19 +169,39 @@ fn observe(counters: &[Counter], length: Duration) -> Result<Vec<Vec<Packets>>> 
     Ok(series)
 }
 
-/// The rates of a row between moments near either end at which the burst is spent: a sender that the machine holds up
-/// for a while just before lets a bucket fill up, which would count as an error of the limit.
-fn arrival(row: &Row, packets: &[Packets]) -> Arrival {
-    let (first, last) = (packets[0], packets[packets.len() - 1]);
-    let sample = |now: &Packets| {
-        let arrived = u64::from(now.arrived.wrapping_sub(first.arrived));
-        Sample { at: now.at, bytes: arrived * row.packet_bytes, packets: arrived }
-    };
-    let samples: Vec<_> = packets.iter().map(sample).collect();
-    let offered_bits = ((last.sent - first.sent) * row.packet_bytes * 8) as f64;
-    Arrival {
-        offered: offered_bits / (last.at - first.at).as_secs_f64(),
-        arrived: rate_between_bursts(&samples, row.limit as f64, EDGE).bits_per_second,
+/// What was counted of a row.
+#[derive(Debug)]
+struct Observed {
+    /// Before the first packet.
+    begun: Packets,
+    /// From the time on when bursts are spent.
+    packets: Vec<Packets>,
+}
+
+impl Observed {
+    fn first(&self) -> Packets {
+        self.packets[0]
+    }
+
+    fn sent_per_second(&self) -> f64 {
+        self.packets[self.packets.len() - 1].sent_per_second_since(&self.first())
+    }
+
+    /// The rates of the row. What arrives is taken between moments near either end at which the burst is spent: a
+    /// sender that the machine holds up for a while just before lets a bucket fill up, which would count as an error
+    /// of the limit. What is offered is the least of before and after: too little before leaves some of the burst.
+    fn arrival(&self, row: &Row) -> Arrival {
+        let first = self.first();
+        let sample = |now: &Packets| {
+            let arrived = u64::from(now.arrived.wrapping_sub(first.arrived));
+            Sample { at: now.at, bytes: arrived * row.packet_bytes, packets: arrived }
+        };
+        let samples: Vec<_> = self.packets.iter().map(sample).collect();
+        let offered = self.sent_per_second().min(first.sent_per_second_since(&self.begun));
+        Arrival {
+            offered: offered * (row.packet_bytes * 8) as f64,
+            arrived: rate_between_bursts(&samples, row.limit as f64, EDGE).bits_per_second,
+        }
     }
 }
 
@@ -186,7 +209,7 @@ fn arrival(row: &Row, packets: &[Packets]) -> Arrival {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Packets, STEP, arrival};
+    use super::{Observed, Packets, STEP};
     use crate::accuracy::matrix::Row;
 
     #[test]
@@ -202,10 +225,15 @@ mod tests {
         let length = Duration::from_secs(4).as_millis() / STEP.as_millis();
         let series: Vec<_> = (10..=length as u32).map(packets).collect();
         for from in [0, 30] {
-            let found = arrival(&row, &series[from..]);
+            let observed = Observed { begun: packets(0), packets: series[from..].to_vec() };
+            let found = observed.arrival(&row);
             let limit = row.limit as f64;
             assert!((found.arrived / limit - 1.0).abs() < 0.005, "from {from}: {found:?}");
             assert!((found.offered / limit - 2.0).abs() < 0.005, "from {from}: {found:?}");
         }
+        let begun = Packets { sent: 10, ..packets(0) };
+        let observed = Observed { begun, packets: series[10..].to_vec() };
+        let offered = observed.arrival(&row).offered / row.limit as f64;
+        assert!((offered - 1.5).abs() < 0.005, "{offered} before the burst is spent");
     }
 }
