@@ -111,6 +111,7 @@ pub fn program_array(target: BorrowedFd<'_>) -> Result<OwnedFd> {
 }
 
 /// `N` numbers that a program adds to.
+#[derive(Debug)]
 pub struct Numbers<const N: usize>(OwnedFd);
 
 impl<const N: usize> Numbers<N> {

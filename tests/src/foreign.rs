@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::mem;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -80,14 +81,18 @@ impl Program {
             instruction(0xb7, 0, 0, 0, answer),          // out: r0 = answer
             instruction(0x95, 0, 0, 0, 0),               // exit
         ];
-        let program = bpf::load(bpf::ProgramType::Classifier, &code)?;
-        // The only way to hand a program that is loaded to aya, which attaches it.
-        let pin = Path::new(BPFFS).join(unique_name());
-        bpf::pin(&program, &pin)?;
-        let opened = SchedClassifier::from_pin(&pin);
-        fs::remove_file(&pin)?;
-        Ok(opened?)
+        opened(&bpf::load(bpf::ProgramType::Classifier, &code)?)
     }
+}
+
+/// Hands a program that is loaded to aya, which attaches it.
+pub fn opened(program: &OwnedFd) -> Result<SchedClassifier> {
+    // There is no other way than by a pin.
+    let pin = Path::new(BPFFS).join(unique_name());
+    bpf::pin(program, &pin)?;
+    let opened = SchedClassifier::from_pin(&pin);
+    fs::remove_file(&pin)?;
+    Ok(opened?)
 }
 
 /// Buffers and their layer-3 bytes. A buffer of several segments counts once, with one header.
@@ -106,6 +111,7 @@ impl From<Offered> for Seen {
 }
 
 /// A counting program at one hook. One at a clsact hook stays until its interface vanishes.
+#[derive(Debug)]
 pub struct Foreign {
     numbers: Numbers<4>,
     /// Holds the link, which detaches when dropped.

@@ -17,6 +17,7 @@ pub mod folder;
 pub mod footprint;
 pub mod foreign;
 pub mod forward;
+pub mod forwarding;
 pub mod guest;
 pub mod hooks;
 pub mod http;

@@ -21,7 +21,7 @@ const SOURCE_WORD: i16 = 26;
 /// The word's first octet: 10, as in 10.0.0.0/8.
 const NETWORK: i32 = 10 << 24;
 
-/// A classifier that passes everything.
+/// A classifier that does nothing but answer.
 pub struct Empty(OwnedFd);
 
 /// A classifier that picks a random host and calls another.
@@ -31,21 +31,26 @@ pub struct Shim {
 }
 
 impl Empty {
-    /// Loads it.
+    /// Loads one that passes everything.
     pub fn load() -> Result<Self> {
+        Self::answering(NEXT)
+    }
+
+    /// Loads one that gives this answer to everything.
+    pub fn answering(answer: i32) -> Result<Self> {
         load(
             ProgramType::Classifier,
             &[
-                instruction(0xb7, 0, 0, 0, NEXT), // r0 = NEXT
-                instruction(0x95, 0, 0, 0, 0),    // exit
+                instruction(0xb7, 0, 0, 0, answer), // r0 = answer
+                instruction(0x95, 0, 0, 0, 0),      // exit
             ],
         )
         .map(Self)
     }
 
     /// The program.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&self.0)
+    pub fn fd(&self) -> &OwnedFd {
+        &self.0
     }
 }
 

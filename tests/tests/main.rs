@@ -40,6 +40,7 @@ mod traffic_attack;
 mod traffic_crash;
 mod traffic_detach;
 mod traffic_flood;
+mod traffic_forwarding;
 mod traffic_harness;
 mod traffic_hosts;
 mod traffic_l3;

@@ -23,6 +23,8 @@ pub(crate) enum Name {
     Path,
     /// Time until a whole policy, and until one change, is in force
     Policy,
+    /// What limiting costs a router that forwards the smallest packets, beside other limiters
+    Router,
 }
 
 impl Name {
@@ -34,6 +36,7 @@ impl Name {
             Self::Attack => "attack",
             Self::Path => "path",
             Self::Policy => "policy",
+            Self::Router => "router",
         }
     }
 
@@ -42,6 +45,7 @@ impl Name {
         match self {
             Self::Accuracy => Some(Section { page: "accuracy", name: "udp" }),
             Self::Path => Some(Section { page: "performance", name: "path" }),
+            Self::Router => Some(Section { page: "performance", name: "router" }),
             Self::Agent | Self::Attack | Self::Policy => None,
         }
     }
@@ -54,7 +58,7 @@ pub(crate) fn run(name: Name, record: bool, arguments: &[OsString]) -> Result<()
     let section = name.section();
     ensure!(
         section.is_some() || !record,
-        "cannot record `bench {word}`: it has no page under docs/; accepted: accuracy, path"
+        "cannot record `bench {word}`: it has no page under docs/; accepted: accuracy, path, router"
     );
     exec::require_root(&format!("bench {word}"))?;
     setup::run(setup::For::Tests)?;

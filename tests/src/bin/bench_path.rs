@@ -225,7 +225,7 @@ fn measure(row: &Row, options: &Options) -> Result<(f64, f64)> {
     let classifier =
         program.datapath().classifier(Hook::Ingress).map_err(|error| anyhow!("{error}"))?;
     let path = Shim::load(row.hosts, classifier.fd().context("the program is loaded")?.as_fd())?;
-    let empty = Shim::load(row.hosts, empty.fd())?;
+    let empty = Shim::load(row.hosts, empty.fd().as_fd())?;
     // Makes (nearly) every host before the clock runs.
     path.run(&frame, row.hosts.saturating_mul(8).max(1000))?;
     let (mut empty_ns, mut path_ns) = (Vec::new(), Vec::new());
