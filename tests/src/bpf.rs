@@ -142,7 +142,16 @@ impl<const N: usize> Numbers<N> {
 
 /// Makes a map of one element with a key of four bytes.
 pub fn map(kind: MapType, value_bytes: u32) -> Result<OwnedFd> {
-    let mut attr = [kind as u32, 4, value_bytes, 1, 0, 0, 0, 0];
+    create(kind, value_bytes, 1)
+}
+
+/// Makes an array of so many elements.
+pub fn array(entries: u32, value_bytes: u32) -> Result<OwnedFd> {
+    create(MapType::Array, value_bytes, entries)
+}
+
+fn create(kind: MapType, value_bytes: u32, entries: u32) -> Result<OwnedFd> {
+    let mut attr = [kind as u32, 4, value_bytes, entries, 0, 0, 0, 0];
     // SAFETY: the attribute holds no pointers; the call returns a new descriptor.
     let made = unsafe { open(BPF_MAP_CREATE, &mut attr) };
     made.with_context(|| format!("creating a map, {kind:?}"))

@@ -31,6 +31,7 @@ pub mod netns;
 pub mod offload;
 pub mod older;
 pub mod packets;
+pub mod path_cost;
 pub mod ppp;
 pub mod privileges;
 pub mod prog;

@@ -13,11 +13,12 @@ use crate::bpf::{NEXT, ProgramType, TestRunAttr, instruction, load, load_map, pr
 
 const TAIL_CALL: i32 = 12;
 const GET_PRANDOM_U32: i32 = 7;
-/// `data` and `data_end` of `struct __sk_buff`.
-const DATA: i16 = 76;
-const DATA_END: i16 = 80;
+/// `data` of `struct __sk_buff`.
+pub const DATA: i16 = 76;
+/// The end of what `data` begins.
+pub const DATA_END: i16 = 80;
 /// The IPv4 source address, or bits 32 to 63 of the IPv6 one, in an untagged frame.
-const SOURCE_WORD: i16 = 26;
+pub const SOURCE_WORD: i16 = 26;
 /// The word's first octet: 10, as in 10.0.0.0/8.
 const NETWORK: i32 = 10 << 24;
 

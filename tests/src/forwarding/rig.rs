@@ -14,7 +14,7 @@ use crate::spoof::{Progress, SpoofedFlood};
 use crate::traffic::Family;
 
 /// A flood that has not come round its sources by then never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(100);
 const STEP: Duration = Duration::from_millis(5);
 
 /// A router with one contestant in force.

@@ -36,8 +36,8 @@ pub const CPU: usize = 0;
 
 /// A flood ends by itself after this time, whatever its owner does.
 const LONGEST: Duration = Duration::from_secs(120);
-/// Frames made in one call of the kernel: some tens of milliseconds.
-const FRAMES_PER_CALL: u32 = 1 << 16;
+/// Frames made in one call of the kernel: a tenth of a second or more, so that the waits around a call are little.
+const FRAMES_PER_CALL: u32 = 1 << 18;
 /// The same of a flood with a pace, which leaves the CPU to others in between: under a millisecond.
 const PACED_FRAMES_PER_CALL: u32 = 1 << 10;
 
