@@ -35,5 +35,6 @@ pub(super) const FULL: &[Step] = &[
     step("package", |_| package::run(true)),
     step("vmtest", |tally| vmtest::measure(&[], None, tally)),
     step("bench-path", |_| bench::run(Name::Path, true, &[])),
+    step("bench-router", |_| bench::run(Name::Router, true, &[])),
     step("bench-accuracy", |_| bench::run(Name::Accuracy, true, &[])),
 ];
