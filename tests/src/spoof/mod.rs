@@ -36,8 +36,10 @@ pub const CPU: usize = 0;
 
 /// A flood ends by itself after this time, whatever its owner does.
 const LONGEST: Duration = Duration::from_secs(120);
-/// Frames made in one call of the kernel: a tenth of a second or more, so that the waits around a call are little.
-const FRAMES_PER_CALL: u32 = 1 << 18;
+/// Frames made in one call of the kernel: some tens of milliseconds.
+const FRAMES_PER_CALL: u32 = 1 << 16;
+/// The same of a flood whose time is taken: so many that the waits around a call are little.
+const TIMED_FRAMES_PER_CALL: u32 = 1 << 18;
 /// The same of a flood with a pace, which leaves the CPU to others in between: under a millisecond.
 const PACED_FRAMES_PER_CALL: u32 = 1 << 10;
 
@@ -76,6 +78,16 @@ struct Walk {
     sources: u32,
     is_scattered: bool,
     packets_per_second: Option<u32>,
+}
+
+impl Walk {
+    fn frames_per_call(self) -> u32 {
+        match (self.packets_per_second, self.is_scattered) {
+            (Some(_), _) => PACED_FRAMES_PER_CALL,
+            (None, true) => TIMED_FRAMES_PER_CALL,
+            (None, false) => FRAMES_PER_CALL,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -134,7 +146,7 @@ impl SpoofedFlood {
         let sending = Arc::clone(&shared);
         let send = move || {
             setns(namespace, CloneFlags::CLONE_NEWNET).context("entering the LAN")?;
-            send(&program, &frame, walk.packets_per_second, &sending)
+            send(&program, &frame, walk, &sending)
         };
         Ok(Self { shared, thread: Some(thread::spawn(send)) })
     }
@@ -171,16 +183,11 @@ impl Drop for SpoofedFlood {
     }
 }
 
-fn send(
-    program: &OwnedFd,
-    frame: &[u8],
-    packets_per_second: Option<u32>,
-    shared: &Shared,
-) -> Result<()> {
+fn send(program: &OwnedFd, frame: &[u8], walk: Walk, shared: &Shared) -> Result<()> {
     pin_to(CPU).with_context(|| format!("pinning the flood to CPU {CPU}"))?;
     let started = Instant::now();
-    let repeat = packets_per_second.map_or(FRAMES_PER_CALL, |_| PACED_FRAMES_PER_CALL);
-    let pause = packets_per_second.map(|rate| Duration::from_secs(1) * repeat / rate.max(1));
+    let repeat = walk.frames_per_call();
+    let pause = walk.packets_per_second.map(|rate| Duration::from_secs(1) * repeat / rate.max(1));
     let mut due = started;
     while !shared.stop.load(Ordering::Relaxed) && started.elapsed() < LONGEST {
         let mut attr = TestRunAttr {
