@@ -103,6 +103,7 @@ pub struct HostTable {
 /// A running agent. On drop it detaches, ends, and must leave nothing behind.
 #[derive(Debug)]
 pub struct Agent {
+    program: PathBuf,
     instance: String,
     namespace: String,
     arguments: Vec<String>,
@@ -126,9 +127,20 @@ impl Agent {
         arguments: &[&str],
         environment: &[(&str, String)],
     ) -> Result<Self> {
-        let binary = binary();
-        let path = binary.display();
-        ensure!(binary.exists(), "{path} is missing; hint: build it with `cargo xtask build`");
+        Self::start_program(&binary(), namespace, arguments, environment)
+    }
+
+    /// The same with another build of the agent; the command line stays that of [`binary`].
+    pub fn start_program(
+        program: &Path,
+        namespace: &Namespace,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Result<Self> {
+        for path in [program, &binary()] {
+            let shown = path.display();
+            ensure!(path.exists(), "{shown} is missing; hint: build it with `cargo xtask build`");
+        }
         let instance = unique_name();
         let state_dir = std::env::temp_dir().join(format!("{instance}.state"));
         let own = ["run", "--netns", namespace.name()];
@@ -142,6 +154,7 @@ impl Agent {
         let environment = environment.map(|(name, value)| ((*name).to_owned(), value.clone()));
         let environment = environment.collect();
         let mut agent = Self {
+            program: program.to_owned(),
             instance,
             namespace,
             environment,
@@ -177,7 +190,7 @@ impl Agent {
 
     /// Starts the agent again after [`Self::kill`] and waits until it answers.
     pub fn restart(&mut self) -> Result<()> {
-        self.restart_by(Command::new(binary()))
+        self.restart_by(Command::new(&self.program))
     }
 
     /// As [`Self::restart`], yet started by `launcher`, which runs the binary with what is added to it.

@@ -101,6 +101,11 @@ pub fn with_file_systems<R: Send>(
     with_mounts(prepare, closure)
 }
 
+/// Runs `closure` on a thread that, with every process it starts, has mounts of its own, which it may change.
+pub fn with_own_mounts<R: Send>(closure: impl FnOnce() -> R + Send) -> Result<R> {
+    with_mounts(|| Ok(()), closure)
+}
+
 /// Runs `closure` on a thread with mounts of its own, once `prepare` has changed them.
 fn with_mounts<R: Send>(
     prepare: impl FnOnce() -> Result<()> + Send,

@@ -11,6 +11,7 @@ pub mod control;
 pub mod datapath;
 pub mod error;
 pub mod events;
+mod fault;
 pub mod instance;
 pub mod links;
 pub mod metrics;

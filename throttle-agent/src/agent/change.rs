@@ -8,7 +8,7 @@ use crate::{
     datapath::{Applied, Change},
     error::{Kind, Result, ResultExt},
     events::{Cause, What},
-    links,
+    fault, links,
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Policy, PolicyPlan},
     saved::{Entry, Key, Pending, Store},
 };
@@ -195,6 +195,7 @@ impl Changes<'_> {
         });
         match done {
             Ok((done, generation)) => {
+                fault::after("putting the change in force");
                 self.store.settle(pending);
                 if let Some(change) = words(&done) {
                     let cause = self.cause;

@@ -18,6 +18,7 @@ use crate::{
     datapath::{InstanceLock, LinkStatus},
     error::{Kind, Result, ResultExt},
     events::What,
+    fault,
     links::{self, Desired, LinkSpec},
     metrics::{self, MetricsAddress},
     telemetry,
@@ -45,10 +46,12 @@ pub fn run(options: &RunOptions) -> Result<()> {
     // Freed last: whoever has it next finds the socket, the pins and what is saved as this process leaves
     // them.
     let _lock = InstanceLock::take(&options.datapath())?;
+    fault::after("locking the instance");
     let mut store = start::store(options)?;
     start::check_links(store.stated_links())?;
     let socket = options.instance.socket(&options.run_dir);
     let (listener, socket_file) = control::claim(&socket)?;
+    fault::after("making the control socket");
     // While a privileged port may still be had.
     let metrics = options.settings.metrics.map(MetricsAddress::listen).transpose()?;
     let runtime = runtime::Builder::new_current_thread()
@@ -57,6 +60,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
         .build()
         .doing(Kind::Failed, || "starting the event loop")?;
     let (mut engine, new) = start::open(options, &mut store)?;
+    fault::after("putting the policy in force");
     let datapath = &mut engine.datapath;
     let logger = datapath.logger();
     let excess_events = datapath.excess_events();
@@ -73,6 +77,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let agent = Arc::new(agent.following(desired, netns));
     // Before the event loop spawns threads: each keeps the capabilities that it begins with.
     privileges::keep_least()?;
+    fault::after("giving up capabilities");
     announce(&agent.info, (links, &specs), limits);
     tell(&agent, links - new.len(), new);
     runtime.block_on(async {
@@ -88,7 +93,10 @@ pub fn run(options: &RunOptions) -> Result<()> {
         if let Some(pump) = pump {
             pump.abort();
         }
-        finish(&agent, options.detach_on_exit).await.and(served)
+        fault::after("serving");
+        let finished = finish(&agent, options.detach_on_exit).await;
+        fault::after("letting go");
+        finished.and(served)
     })
 }
 

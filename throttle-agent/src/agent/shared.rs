@@ -17,6 +17,7 @@ use crate::{
     control::SocketFile,
     error::{Error, Kind, Result, ResultExt},
     events::Events,
+    fault,
     instance::Instance,
     links::Desired,
     saved::Store,
@@ -183,6 +184,7 @@ impl Agent {
         let state = self.take().await;
         let removed = blocking(move || {
             let removed = state.ok_or_else(stopping)?.engine.remove().map(drop);
+            fault::after("removing the instance");
             let forgotten = if forget { store.remove() } else { Ok(()) };
             removed.and(forgotten)
         })

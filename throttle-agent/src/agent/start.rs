@@ -7,6 +7,7 @@ use crate::{
     config::{AgentKeys, Config},
     datapath::{Datapath, LinkStatus, Options},
     error::{Error, Result},
+    fault,
     instance::Instance,
     links::{LinkSpec, spec_for},
     netlink,
@@ -99,6 +100,7 @@ pub(super) fn check_links(links: &[LinkSpec]) -> Result<()> {
 /// was; returns the links that are new as well.
 pub(super) fn open(options: &RunOptions, store: &mut Store) -> Result<(Kernel, Vec<LinkStatus>)> {
     let datapath = Datapath::open(&options.datapath())?;
+    fault::after("opening the datapath");
     let mut kernel = Kernel { datapath, options: options.datapath() };
     let before = HashSet::from_iter(kernel.attached());
     let config = options.config.as_ref().map(|(_, config)| config);

@@ -14,16 +14,18 @@ mod stats;
 mod status;
 mod top;
 
-use std::path::Path;
+use std::{path::Path, process::ExitCode};
 
 use serde::de::DeserializeOwned;
 
 use crate::{
-    cli::{Cli, Command, Global, GroupCommand, HostCommand, LimitCommand, LinkCommand},
+    cli::{
+        self, Cli, Command, Global, GroupCommand, HostCommand, LimitCommand, LinkCommand, Parsed,
+    },
     control::{ChangeName, Client},
     error::{Kind, Result, ResultExt},
     instance::RUN_DIR,
-    output::{Output, Show},
+    output::{self, Output, Show},
     policy::{Rates, RatesView},
 };
 
@@ -50,6 +52,22 @@ impl Context {
 
     fn warn(&self, warnings: &[String]) {
         warnings.iter().for_each(|warning| self.output.warn(warning));
+    }
+}
+
+/// Does what was typed, and tells what went wrong.
+#[must_use]
+pub fn run_this_process() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let (color, json) = (cli::color_typed(&words), cli::json_typed(&words));
+    let cli = match cli::parse(words) {
+        Ok(Parsed::Run(cli)) => cli,
+        Ok(Parsed::Shown) => return ExitCode::SUCCESS,
+        Err(error) => return output::report(&error, json, color),
+    };
+    match run(*cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::report(&error, json, color),
     }
 }
 

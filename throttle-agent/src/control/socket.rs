@@ -13,7 +13,10 @@ use std::{
 use nix::fcntl::{Flock, FlockArg};
 
 use super::gate;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    fault,
+};
 
 /// Owner and group may connect.
 const MODE: u32 = 0o660;
@@ -35,10 +38,13 @@ pub fn claim(path: &Path) -> Result<(UnixListener, SocketFile)> {
     let failed = |error: io::Error, what: &str| {
         Error::of_io(error, format_args!("{what} control socket {}", path.display()))
     };
-    let listener = UnixListener::bind(path).map_err(|error| failed(error, "creating"))?;
+    let listener = fault::before("making the control socket")
+        .and_then(|()| UnixListener::bind(path))
+        .map_err(|error| failed(error, "creating"))?;
     let file = SocketFile(path.to_owned());
     // Until the mode is set, the check of each peer keeps strangers out.
-    fs::set_permissions(path, Permissions::from_mode(MODE))
+    fault::before("setting the socket's mode")
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(MODE)))
         .map_err(|error| failed(error, "setting the mode of"))?;
     if let Some(group) = gate::group()? {
         chown(path, None, Some(group.as_raw()))
@@ -78,6 +84,7 @@ fn taken(path: &Path) -> Error {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let removed = fs::remove_file(&self.0);
+        fault::after("removing the control socket");
         if let Err(error) = removed {
             tracing::warn!("removing control socket {}: {error}", self.0.display());
         }

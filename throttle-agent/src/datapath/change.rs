@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    fault,
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Match, Policy},
 };
 
@@ -158,6 +159,7 @@ impl Datapath {
         let has_peers = limits.iter().any(|limit| limit.matches == Match::Peer);
         self.config.switch(Switch { generation: 0, bank, has_peers });
         let applied = self.limits.commit(next, old_bank);
+        fault::after("taking the policy over");
         self.forget_rows_of_unlimited_links(bank)?;
         self.check_pacing()?;
         Ok(Applied { links_set, ..applied })

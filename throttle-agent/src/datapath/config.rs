@@ -12,7 +12,10 @@ use throttle_common::{
 };
 
 use super::mapped::Mapped;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::{
+    error::{Error, Kind, Result, ResultExt},
+    fault,
+};
 
 /// Hosts that traffic may make at once, and per second, however small the table.
 const LEAST_HOSTS: u64 = 1024;
@@ -86,6 +89,8 @@ impl ConfigMap {
     /// Puts a policy in force, under the next generation: every host looks its limit up anew.
     pub(super) fn switch(&self, policy: Policy) {
         let generation = self.policy().next_generation();
+        fault::after("preparing the next generation");
         self.get().policy.store(Policy { generation, ..policy }.to_word());
+        fault::after("switching the generation");
     }
 }

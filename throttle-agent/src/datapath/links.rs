@@ -21,7 +21,10 @@ use super::{
     qdisc::Qdiscs,
     state::{FqRoom, HookKind, LinkReport, LinkStatus},
 };
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::{
+    error::{Error, Kind, Result, ResultExt},
+    fault,
+};
 
 const HOOKS: [Hook; 2] = [Hook::Ingress, Hook::Egress];
 
@@ -278,7 +281,9 @@ impl LinkTable {
     }
 
     fn write_slot(&mut self, slot: u32, link: &Link) -> Result<()> {
-        self.map.set(slot, Raw(*link), 0).doing(Kind::Failed, || "writing map LINKS")
+        let doing = || "writing map LINKS";
+        fault::before("writing a link").doing(Kind::Failed, doing)?;
+        self.map.set(slot, Raw(*link), 0).doing(Kind::Failed, doing)
     }
 
     /// The lowest number that no link has.

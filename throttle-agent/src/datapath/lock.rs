@@ -20,6 +20,7 @@ use nix::{
 use super::{Options, pins, refusal::refused};
 use crate::{
     error::{Error, Result},
+    fault,
     instance::{lock_directory, pin_name},
 };
 
@@ -86,8 +87,10 @@ impl Drop for InstanceLock {
 /// Opens the directory, making it if need be.
 fn open(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
+        fault::before("making the directory of the locks")?;
         fs::create_dir_all(parent)?;
     }
+    fault::before("making the instance's lock")?;
     match DirBuilder::new().mode(MODE).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         Ok(()) | Err(_) => File::open(path),
@@ -111,6 +114,7 @@ pub(super) fn forget(options: &Options) {
         if fs::remove_dir(directory).is_err() {
             break;
         }
+        fault::after("removing the lock");
     }
 }
 

@@ -11,7 +11,10 @@ use super::{
     layout::MAPS,
     refusal::{errno, refused},
 };
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::{
+    error::{Error, Kind, Result, ResultExt},
+    fault,
+};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/throttle-ebpf"));
 
@@ -25,8 +28,12 @@ pub(super) fn load(options: &Options, pin: impl Fn(&str) -> PathBuf) -> Result<E
     for (name, path, max_entries) in &paths {
         loader.map_pin_path(name, path.as_path()).map_max_entries(name, *max_entries);
     }
+    fault::before("making the maps").map_err(|error| cannot(error, "creating the eBPF maps"))?;
     let mut ebpf = loader.load(OBJECT).map_err(|error| cannot(error, "creating the eBPF maps"))?;
+    fault::before("loading the programs")
+        .map_err(|error| cannot(error, "loading the eBPF program"))?;
     load_programs(&mut ebpf)?;
+    fault::after("loading the programs");
     Ok(ebpf)
 }
 

@@ -29,7 +29,10 @@ use super::{
     pins::Pins,
     state::HostSource,
 };
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::{
+    error::{Error, Kind, Result, ResultExt},
+    fault,
+};
 
 impl Datapath {
     /// Loads the program into maps that are new, or pinned by an earlier agent of the instance.
@@ -61,6 +64,7 @@ impl Datapath {
         let adopted = config.policy().generation != 0;
         let sets = max_entries(&ebpf, "HOST_SETS")?;
         config.initialise(cookie, sets, options.ipv6_host_prefix)?;
+        fault::after("filling in the configuration");
         note_ipv6_host_prefix(config.ipv6_host_prefix(), options.ipv6_host_prefix);
         let mut links = LinkTable::new(array(&mut ebpf, "LINKS")?, pins.clone())?;
         if config.get().netns_cookie != cookie {
@@ -81,6 +85,7 @@ impl Datapath {
         let overflow = array(&mut ebpf, "OVERFLOW")?;
         let events = Some(ExcessEvents::new(&mut ebpf)?);
         links.adopt(&mut ebpf)?;
+        fault::after("adopting the links");
         older.map_or(Ok(()), |older| older.finish(hosts.reader().directions()))?;
         let hook = options.hook;
         let mut datapath = Self {
@@ -113,6 +118,7 @@ impl Datapath {
         let mut found = false;
         for pins in carry::places(options)?.into_iter().filter(Pins::exist) {
             detach(&pins, options)?;
+            fault::after("detaching the links");
             pins.remove()?;
             found = true;
         }

@@ -15,6 +15,7 @@ use throttle_common::abi::VERSION;
 use super::{Options, layout::MAPS, refusal::refused};
 use crate::{
     error::{Error, Kind, Result, ResultExt},
+    fault,
     instance::pin_directory,
 };
 
@@ -41,7 +42,8 @@ impl Pins {
     pub(super) fn create(options: &Options) -> Result<Self> {
         mount(options)?;
         let pins = Self::of(options);
-        fs::create_dir_all(&pins.directory)
+        fault::before("making the directory of the pins")
+            .and_then(|()| fs::create_dir_all(&pins.directory))
             .map_err(|error| refused(error, format!("creating {}", pins.directory.display())))?;
         Ok(pins)
     }
@@ -100,9 +102,13 @@ impl Pins {
     pub(super) fn remove(&self) -> Result<()> {
         let failed = |error| refused(error, format!("removing {}", self.directory.display()));
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
-            fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+            let pin = entry.map_err(failed)?.path();
+            let removed = fault::before("removing a pin").and_then(|()| fs::remove_file(pin));
+            removed.map_err(failed)?;
         }
-        fs::remove_dir(&self.directory).map_err(failed)?;
+        fault::before("removing the directory of the pins")
+            .and_then(|()| fs::remove_dir(&self.directory))
+            .map_err(failed)?;
         for parent in self.directory.ancestors().skip(1).take(2) {
             // Other instances, or other layout versions, keep theirs.
             if fs::remove_dir(parent).is_err() {

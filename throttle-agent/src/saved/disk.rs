@@ -11,7 +11,10 @@ use super::{
     files::{self, Files},
     record::{Override, Record, SavedChange},
 };
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::{
+    error::{Error, Kind, Result, ResultExt},
+    fault,
+};
 
 /// Changes that a journal's line holds at most; more make a snapshot.
 const LARGEST_LINE: usize = 200;
@@ -251,7 +254,8 @@ impl Saved {
 /// # Errors
 /// The file system refuses.
 pub fn remove(directory: &Path) -> Result<()> {
-    match fs::remove_dir_all(directory) {
+    let removed = fault::before("removing saved changes");
+    match removed.and_then(|()| fs::remove_dir_all(directory)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             let doing = format_args!("removing saved changes in {}", directory.display());
             return Err(Error::of_io(error, doing));

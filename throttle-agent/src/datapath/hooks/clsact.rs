@@ -23,7 +23,7 @@ use crate::{
         state::Position,
     },
     error::{Kind, Result, ResultExt},
-    netlink,
+    fault, netlink,
 };
 
 /// Runs early, so that a filter of others that ends the chain cannot hide this one.
@@ -32,10 +32,12 @@ const HANDLE: TcHandle = TcHandle::new(0, 0x7468);
 
 /// Makes sure that the interface has a clsact qdisc; `true` when it had none.
 pub(super) fn make_qdisc(interface: &Interface) -> Result<bool> {
+    let doing = || format!("adding a clsact qdisc to {}", interface.name);
+    fault::before("adding a qdisc").map_err(|error| refused(error, doing()))?;
     match qdisc_add_clsact(&interface.name) {
         Ok(()) => Ok(true),
         Err(error) if is_present(&error) => Ok(false),
-        Err(error) => Err(refused(error, format!("adding a clsact qdisc to {}", interface.name))),
+        Err(error) => Err(refused(error, doing())),
     }
 }
 
@@ -45,6 +47,7 @@ pub(super) fn attach(
     interface: &Interface,
     hook: Hook,
 ) -> Result<()> {
+    fault::before("adding a filter").map_err(|error| refused(error, attaching(interface, hook)))?;
     let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
     let options = TcAttachOptions::Netlink(options);
     let id = program
@@ -104,6 +107,8 @@ fn parent(hook: Hook) -> u32 {
 
 /// Removes the filter; it may be gone already.
 pub(super) fn detach(interface: &Interface, hook: Hook) -> Result<()> {
+    fault::before("removing a filter")
+        .map_err(|error| refused(error, format!("detaching from {}", interface.name)))?;
     match existing(interface, hook)?.detach() {
         Ok(()) => Ok(()),
         Err(ProgramError::NetlinkError(error))
@@ -120,6 +125,7 @@ pub(super) fn detach(interface: &Interface, hook: Hook) -> Result<()> {
 /// Removes the clsact qdisc unless filters of others use it.
 pub(in crate::datapath) fn remove_qdisc_if_unused(interface: &Interface) -> Result<()> {
     let doing = || format!("removing the clsact qdisc of {}", interface.name);
+    fault::before("removing a qdisc").map_err(|error| refused(error, doing()))?;
     let index = i32::try_from(interface.index).doing(Kind::Failed, doing)?;
     netlink::run(doing(), |handle| remove_qdisc(handle, index))
 }

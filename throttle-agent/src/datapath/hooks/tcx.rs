@@ -23,6 +23,7 @@ use crate::{
         state::Position,
     },
     error::{Error, Kind, Result, ResultExt},
+    fault,
 };
 
 /// Replaces the program of the pinned link, or attaches a new link and pins it.
@@ -42,13 +43,16 @@ pub(super) fn attach(
         }
         fs::remove_file(&path).doing(Kind::Failed, doing)?;
     }
+    fault::before("attaching a program").map_err(|error| refused(error, doing()))?;
     let options = TcAttachOptions::TcxOrder(LinkOrder::first());
     let id = program
         .attach_with_options(&interface.name, attach_type(hook), options)
         .map_err(|error| cannot_attach(error, doing()))?;
     let link = program.take_link(id).doing(Kind::Failed, doing)?;
     let link = FdLink::try_from(link).doing(Kind::Failed, doing)?;
+    fault::before("pinning a link").doing(Kind::Failed, doing)?;
     link.pin(&path).doing(Kind::Failed, doing)?;
+    fault::after("pinning a link");
     Ok(())
 }
 
@@ -61,6 +65,7 @@ fn replace(program: &mut SchedClassifier, path: &Path) -> Result<bool> {
     let link = FdLink::from(pinned)
         .try_into()
         .map_err(|error: LinkError| Error::from(anyhow::Error::new(error)).context(doing()))?;
+    fault::before("replacing a program").map_err(|error| refused(error, doing()))?;
     let id = match program.attach_to_link(link) {
         Ok(id) => id,
         Err(error) if errno(&error) == Some(libc::ENOLINK) => return Ok(false),
@@ -80,12 +85,14 @@ pub(super) fn detach(index: u32, hook: Hook, pins: &Pins) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(refused(error, doing())),
     };
+    fault::before("detaching a program").map_err(|error| refused(error, doing()))?;
     match bpf::detach_link(link.as_fd()) {
         Ok(()) => {}
         // The interface is gone and has taken the program with it.
         Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {}
         Err(error) => return Err(refused(error, doing())),
     }
+    fault::before("removing the pin of a link").doing(Kind::Failed, doing)?;
     fs::remove_file(&path).doing(Kind::Failed, doing)
 }
 

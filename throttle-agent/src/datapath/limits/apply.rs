@@ -8,6 +8,7 @@ use super::{Entry, LimitTable, Special, limits_anything};
 use crate::{
     datapath::{codec, counters::CounterTable, state::Applied},
     error::{Error, Result},
+    fault,
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit},
 };
 
@@ -199,6 +200,7 @@ impl LimitTable {
         for entry in next.links.values() {
             self.rows.point(entry.index, bank, entry.slot);
         }
+        fault::after("pointing groups and links at their limits");
         for (key, entry) in &next.limits {
             self.prefixes.insert(key, bank, entry.slot)?;
         }

@@ -28,6 +28,7 @@ use self::{lengths::Lengths, prefixes::Prefixes};
 use super::{codec, counters::CounterTable, prefix::single_host, state::Change};
 use crate::{
     error::{Error, Result},
+    fault,
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Match},
 };
 
@@ -241,6 +242,7 @@ impl LimitTable {
         self.check_room(&what, self.count() + usize::from(old.is_none()))?;
         let slot = self.place(&what, &mut encoded, old.map(|(_, index)| index), counters)?;
         self.rows.point(encoded.index, bank, slot);
+        fault::after("pointing a group at its limit");
         self.groups.insert(group.name.clone(), Entry::new(group.clone(), &encoded, slot));
         Ok(self.replaced(old))
     }

@@ -11,6 +11,7 @@ use super::pool::REST;
 use crate::{
     datapath::{codec, pod::Raw},
     error::{Kind, Result, ResultExt},
+    fault,
     policy::{LimitKey, Match},
 };
 
@@ -46,9 +47,9 @@ impl Prefixes {
 
     /// Points a prefix at a slot, in one step.
     pub(super) fn insert(&mut self, limit: &LimitKey, bank: u32, slot: u32) -> Result<()> {
-        self.map
-            .insert(&key(limit, bank), slot, 0)
-            .doing(Kind::Failed, || format!("setting the limit for {limit}"))
+        let doing = || format!("setting the limit for {limit}");
+        fault::before("pointing a prefix at its limit").doing(Kind::Failed, doing)?;
+        self.map.insert(&key(limit, bank), slot, 0).doing(Kind::Failed, doing)
     }
 
     /// Removes a prefix.

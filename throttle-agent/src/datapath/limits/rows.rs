@@ -12,6 +12,7 @@ use super::pool::{Pool, REST};
 use crate::{
     datapath::{counters::CounterTable, layout::ROWS_PER_LIMIT, mapped::Mapped},
     error::{Error, Result},
+    fault,
 };
 
 /// Maps `LIMITS` and `SHARED`.
@@ -108,6 +109,7 @@ impl Rows {
             Error::failed(format!("setting {what}: no slot is free in map LIMITS"))
         })?;
         self.limits.write(slot as usize, limit);
+        fault::after("writing a limit");
         Ok(slot)
     }
 

@@ -1,0 +1,114 @@
+//! Ends an agent at a step of its work, or has the system refuse that step; counts the steps there are.
+//!
+//! Steps are marked by `throttle_agent::fault`, and only the program `throttle-agent-faults` has them.
+
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::folder::Folder;
+
+/// Set where suites have the time to walk rare ways as well.
+pub const FULL: &str = "THROTTLE_TESTS_FULL";
+
+/// Whether there is time to walk rare ways as well.
+pub fn is_full() -> bool {
+    std::env::var_os(FULL).is_some()
+}
+
+/// What is to happen at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The process is killed.
+    Kill,
+    /// The step fails with this error's number, if the system might refuse it.
+    Refuse(i32),
+}
+
+/// A step that a process has reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Counted from 1.
+    pub number: usize,
+    /// What was about to be done, or has been done.
+    pub name: String,
+    /// Whether the system might refuse it.
+    pub may_be_refused: bool,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = if self.may_be_refused { "before" } else { "after" };
+        write!(f, "step {}, {side} {}", self.number, self.name)
+    }
+}
+
+/// What happens to processes that have this in their environment.
+#[derive(Debug)]
+pub struct Faults(Folder);
+
+impl Faults {
+    /// Nothing happens yet.
+    pub fn new() -> Result<Self> {
+        Folder::new().map(Self)
+    }
+
+    /// The variable that makes an agent follow the plan.
+    pub fn environment(&self) -> [(&'static str, String); 1] {
+        [("THROTTLE_FAULTS", self.0.path().display().to_string())]
+    }
+
+    /// Counts steps from now on.
+    pub fn record(&self) -> Result<()> {
+        self.plan("0 kill")
+    }
+
+    /// Has `fault` happen at a step, counted from now on.
+    pub fn arm(&self, number: usize, fault: Fault) -> Result<()> {
+        match fault {
+            Fault::Kill => self.plan(&format!("{number} kill")),
+            Fault::Refuse(error) => self.plan(&format!("{number} {error}")),
+        }
+    }
+
+    /// Nothing happens any more. Returns the steps that were reached.
+    pub fn disarm(&self) -> Result<Vec<Step>> {
+        remove(self.path("plan"))?;
+        let lines = match fs::read_to_string(self.path("reached")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            read => read.context("reading the steps that were reached")?,
+        };
+        let step = |(index, line): (usize, &str)| {
+            let (name, may_be_refused) = match line.split_once(' ') {
+                Some(("before", name)) => (name, true),
+                Some(("after", name)) => (name, false),
+                Some(_) | None => bail!("{line:?} is no step"),
+            };
+            Ok(Step { number: index + 1, name: name.to_owned(), may_be_refused })
+        };
+        lines.lines().enumerate().map(step).collect()
+    }
+
+    fn plan(&self, plan: &str) -> Result<()> {
+        remove(self.path("reached"))?;
+        // A process reads a whole plan or none.
+        fs::write(self.path("next"), plan)?;
+        Ok(fs::rename(self.path("next"), self.path("plan"))?)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+fn remove(path: PathBuf) -> Result<()> {
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
