@@ -185,6 +185,11 @@ impl Client {
     fn hung_up(&self, error: hyper::Error) -> Error {
         Error::from(anyhow::Error::new(error))
             .context(format_args!("talking to the agent on {}", self.socket.display()))
+            .hint(format_args!(
+                "if the agent has ended, which throttle-agent status{} tells, a change that it was asked for is \
+                 in force as a whole or not at all",
+                self.instance.option()
+            ))
     }
 }
 

@@ -49,7 +49,7 @@ impl Datapath {
             self.make_room(std::slice::from_ref(limit));
             self.switch(bank);
             if limit.action.paces() {
-                self.check_pacing()?;
+                follow_up(self.check_pacing());
             }
         }
         Ok(change)
@@ -126,7 +126,12 @@ impl Datapath {
         let bank = self.bank();
         let row = self.limits.set_link(link.ifindex, limit, bank, &mut self.counters)?;
         let row = row.unwrap_or(abi::Limit::NO_ROW);
-        self.links.set_limit(&link, row, limit.overhead_bytes, bank)?;
+        if let Err(error) = self.links.set_limit(&link, row, limit.overhead_bytes, bank) {
+            follow_up(
+                self.limits.set_link(link.ifindex, &before, bank, &mut self.counters).map(drop),
+            );
+            return Err(error);
+        }
         Ok(if before == LinkLimit::default() { Change::Created } else { Change::Replaced })
     }
 
@@ -160,8 +165,8 @@ impl Datapath {
         self.config.switch(Switch { generation: 0, bank, has_peers });
         let applied = self.limits.commit(next, old_bank);
         fault::after("taking the policy over");
-        self.forget_rows_of_unlimited_links(bank)?;
-        self.check_pacing()?;
+        follow_up(self.forget_rows_of_unlimited_links(bank));
+        follow_up(self.check_pacing());
         Ok(Applied { links_set, ..applied })
     }
 
@@ -221,6 +226,13 @@ impl Datapath {
     pub(super) fn switch(&self, bank: u32) {
         let has_peers = self.limits.has_peers();
         self.config.switch(Switch { generation: 0, bank, has_peers });
+    }
+}
+
+/// A change is in force or refused by now: what fails after it decides nothing.
+fn follow_up(done: Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!("tidying up after a change of the policy: {error}");
     }
 }
 
