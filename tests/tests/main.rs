@@ -11,6 +11,8 @@ mod cli_top;
 mod control_hostile;
 mod control_peers;
 mod control_schema;
+mod faults_bpffs;
+mod faults_pins;
 mod faults_steps;
 mod guest_delay;
 mod guest_ecn;

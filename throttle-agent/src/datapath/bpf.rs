@@ -12,13 +12,14 @@ use std::{
 };
 
 const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
+const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_PROG_QUERY: libc::c_int = 16;
 const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_LINK_DETACH: libc::c_int = 34;
 
-/// `BPF_OBJ_GET` of `union bpf_attr`.
+/// `BPF_OBJ_PIN` and `BPF_OBJ_GET` of `union bpf_attr`.
 #[repr(C)]
 struct ObjAttr {
     pathname: u64,
@@ -162,6 +163,15 @@ pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let fd = unsafe { bpf(BPF_OBJ_GET, &mut attr)? };
     // SAFETY: the call returned a new descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Pins what a descriptor stands for at `path`.
+pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let bpf_fd = object.as_raw_fd() as u32;
+    let mut attr = ObjAttr { pathname: path.as_ptr() as u64, bpf_fd, file_flags: 0 };
+    // SAFETY: the path outlives the call.
+    unsafe { bpf(BPF_OBJ_PIN, &mut attr) }.map(drop)
 }
 
 /// Reads a TCX link.

@@ -134,6 +134,9 @@ impl LinkTable {
 
     /// Attaches again where others have detached a program; returns those links.
     pub(super) fn restore(&self, ebpf: &mut Ebpf, kind: HookKind) -> Vec<Link> {
+        if kind == HookKind::Tcx {
+            self.pins.restore();
+        }
         let mut restored = Vec::new();
         for link in self.links.clone() {
             if hook_kind(&link) != kind {

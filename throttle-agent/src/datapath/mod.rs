@@ -12,6 +12,7 @@ mod counters;
 mod events;
 mod expiry;
 mod explain;
+mod held;
 mod hooks;
 mod host_reader;
 mod hosts;

@@ -59,6 +59,7 @@ impl Datapath {
         if let Some(older) = &older {
             older.move_pins(&pins)?;
         }
+        pins.names()?.iter().try_for_each(|name| pins.hold(name))?;
         let cookie = netns::cookie()?;
         let mut config = config(&mut ebpf)?;
         let adopted = config.policy().generation != 0;

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +13,7 @@ use nix::{
 };
 use throttle_common::abi::VERSION;
 
-use super::{Options, layout::MAPS, refusal::refused};
+use super::{Options, bpf, held::Held, layout::MAPS, refusal::refused};
 use crate::{
     error::{Error, Kind, Result, ResultExt},
     fault,
@@ -25,6 +26,7 @@ const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
 #[derive(Debug, Clone)]
 pub(super) struct Pins {
     directory: PathBuf,
+    held: Held,
 }
 
 impl Pins {
@@ -35,7 +37,11 @@ impl Pins {
 
     /// Those whose layout is of another version; nothing is touched.
     pub(super) fn of_version(options: &Options, version: u32) -> Self {
-        Self { directory: pin_directory(&options.pin_root, version, &options.instance) }
+        Self::at(pin_directory(&options.pin_root, version, &options.instance))
+    }
+
+    fn at(directory: PathBuf) -> Self {
+        Self { directory, held: Held::default() }
     }
 
     /// Makes the directory, and mounts the BPF file system if nobody has.
@@ -54,7 +60,7 @@ impl Pins {
         let root = self.directory.ancestors().nth(2).unwrap_or(&self.directory);
         let versions = folders(root).map(|version| version.path());
         let instances = versions.flat_map(|version| folders(&version).collect::<Vec<_>>());
-        let others = instances.map(|instance| Self { directory: instance.path() });
+        let others = instances.map(|instance| Self::at(instance.path()));
         others.filter(|other| other.directory != self.directory).collect()
     }
 
@@ -82,12 +88,39 @@ impl Pins {
         entries.map(|entry| entry.map(name).map_err(failed)).collect()
     }
 
+    /// Opens what is pinned under this name, or was when it was [held](Self::hold).
+    pub(super) fn open(&self, name: &str) -> io::Result<OwnedFd> {
+        bpf::open_pin(&self.path(name)).or_else(|error| self.held.get(name).ok_or(error))
+    }
+
+    /// Holds what is pinned under this name from now on, so that it outlives its pin.
+    pub(super) fn hold(&self, name: &str) -> Result<()> {
+        let path = self.path(name);
+        let held = self.held.hold(name, &path);
+        held.map_err(|error| refused(error, format!("opening {}", path.display())))
+    }
+
+    /// Removes one pin, if it is there, and what is held of it.
+    pub(super) fn remove_one(&self, name: &str) -> io::Result<()> {
+        self.held.forget(name);
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Makes those pins again that others have removed.
+    pub(super) fn restore(&self) {
+        self.held.restore(&self.directory);
+    }
+
     /// Checks the layout of every map that is already pinned.
     pub(super) fn check_maps(&self) -> Result<()> {
         for layout in MAPS.iter().filter(|layout| self.path(layout.name).exists()) {
             let path = self.path(layout.name);
-            let info = MapInfo::from_pin(&path)
-                .doing(Kind::Failed, || format!("reading the pinned map {}", path.display()))?;
+            let info = MapInfo::from_pin(&path).map_err(|error| {
+                refused(error, format!("reading the pinned map {}", path.display()))
+            })?;
             layout.check(&info)?;
         }
         Ok(())

@@ -20,7 +20,12 @@ where
         Some(libc::ENOSYS | libc::EOPNOTSUPP | libc::ENODEV) => Kind::Unsupported,
         Some(_) | None => Kind::Failed,
     };
-    Error::from(anyhow::Error::new(error)).with_kind(kind).context(doing)
+    let is_read_only = errno(&error) == Some(libc::EROFS);
+    let error = Error::from(anyhow::Error::new(error)).with_kind(kind).context(doing);
+    if is_read_only {
+        return error.hint("make it writable: mount -o remount,rw /sys/fs/bpf");
+    }
+    error
 }
 
 #[cfg(test)]

@@ -1,10 +1,6 @@
 //! TCX links (Linux 6.6 and newer), pinned so that they outlive the agent.
 
-use std::{
-    fs, io,
-    os::fd::AsFd,
-    path::{Path, PathBuf},
-};
+use std::{io, os::fd::AsFd, path::Path};
 
 use aya::programs::{
     LinkOrder, ProgramError, SchedClassifier,
@@ -36,12 +32,13 @@ pub(super) fn attach(
     pins: &Pins,
 ) -> Result<()> {
     let doing = || format!("attaching to {} of {}", hook_name(hook), interface.name);
-    let path = pin(interface.index, hook, pins);
+    let name = pin(interface.index, hook);
+    let path = pins.path(&name);
     if path.exists() {
         if replace(program, &path).doing(Kind::Failed, doing)? {
-            return Ok(());
+            return pins.hold(&name);
         }
-        fs::remove_file(&path).doing(Kind::Failed, doing)?;
+        pins.remove_one(&name).doing(Kind::Failed, doing)?;
     }
     fault::before("attaching a program").map_err(|error| refused(error, doing()))?;
     let options = TcAttachOptions::TcxOrder(LinkOrder::first());
@@ -53,7 +50,7 @@ pub(super) fn attach(
     fault::before("pinning a link").doing(Kind::Failed, doing)?;
     link.pin(&path).doing(Kind::Failed, doing)?;
     fault::after("pinning a link");
-    Ok(())
+    pins.hold(&name)
 }
 
 /// Puts the program in the place of the one that the pinned link runs, atomically.
@@ -78,9 +75,9 @@ fn replace(program: &mut SchedClassifier, path: &Path) -> Result<bool> {
 
 /// Detaches the link at once and removes its pin.
 pub(super) fn detach(index: u32, hook: Hook, pins: &Pins) -> Result<()> {
-    let path = pin(index, hook, pins);
-    let doing = || format!("detaching {}", path.display());
-    let link = match bpf::open_pin(&path) {
+    let name = pin(index, hook);
+    let doing = || format!("detaching {}", pins.path(&name).display());
+    let link = match pins.open(&name) {
         Ok(link) => link,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(refused(error, doing())),
@@ -93,24 +90,24 @@ pub(super) fn detach(index: u32, hook: Hook, pins: &Pins) -> Result<()> {
         Err(error) => return Err(refused(error, doing())),
     }
     fault::before("removing the pin of a link").doing(Kind::Failed, doing)?;
-    fs::remove_file(&path).doing(Kind::Failed, doing)
+    pins.remove_one(&name).doing(Kind::Failed, doing)
 }
 
 /// Whether a pinned link still has its interface.
 pub(in crate::datapath) fn is_alive(index: u32, pins: &Pins) -> bool {
     [Hook::Ingress, Hook::Egress]
         .into_iter()
-        .any(|hook| read(&pin(index, hook, pins)).is_some_and(|link| link.ifindex.is_some()))
+        .any(|hook| read(index, hook, pins).is_some_and(|link| link.ifindex.is_some()))
 }
 
 /// Whether the pinned link of a hook is still attached to the interface.
 pub(super) fn is_in_place(index: u32, hook: Hook, pins: &Pins) -> bool {
-    read(&pin(index, hook, pins)).is_some_and(|link| link.ifindex == Some(index))
+    read(index, hook, pins).is_some_and(|link| link.ifindex == Some(index))
 }
 
 /// Where the program is among all of its hook; `None` when it is gone.
 pub(super) fn position(index: u32, hook: Hook, pins: &Pins) -> Result<Option<Position>> {
-    let Some(link) = read(&pin(index, hook, pins)) else { return Ok(None) };
+    let Some(link) = read(index, hook, pins) else { return Ok(None) };
     let chain = chain(index, hook)?;
     let place = chain.iter().position(|id| *id == link.id);
     Ok(place.map(|place| Position::Tcx { place: place as u32 + 1, of: chain.len() as u32 }))
@@ -119,9 +116,10 @@ pub(super) fn position(index: u32, hook: Hook, pins: &Pins) -> Result<Option<Pos
 /// Names of other instances whose program is at a hook of the interface.
 pub(super) fn other_instances(index: u32, hook: Hook, pins: &Pins) -> Result<Vec<String>> {
     let chain = chain(index, hook)?;
-    let others = pins.others().into_iter().filter(|other| {
-        read(&pin(index, hook, other)).is_some_and(|link| chain.contains(&link.id))
-    });
+    let others = pins
+        .others()
+        .into_iter()
+        .filter(|other| read(index, hook, other).is_some_and(|link| chain.contains(&link.id)));
     Ok(others.map(|other| other.instance()).collect())
 }
 
@@ -145,13 +143,14 @@ fn attach_number(hook: Hook) -> u32 {
     }
 }
 
-/// The link that is pinned at `path`, if there is one.
-fn read(path: &Path) -> Option<bpf::TcxLink> {
-    bpf::open_pin(path).and_then(|link| bpf::tcx_link(link.as_fd())).ok()
+/// The link of a hook, if there is one.
+fn read(index: u32, hook: Hook, pins: &Pins) -> Option<bpf::TcxLink> {
+    pins.open(&pin(index, hook)).and_then(|link| bpf::tcx_link(link.as_fd())).ok()
 }
 
-fn pin(index: u32, hook: Hook, pins: &Pins) -> PathBuf {
-    pins.path(&format!("link-{index}-{}", hook_name(hook)))
+/// Name of a link's pin.
+fn pin(index: u32, hook: Hook) -> String {
+    format!("link-{index}-{}", hook_name(hook))
 }
 
 /// What the kernel refused; it answers EINVAL when it does not know TCX.

@@ -1,0 +1,120 @@
+//! Pins that others remove or mix up, under a running agent and while none runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use throttle_common::abi::VERSION;
+use throttle_tests::agent::Agent;
+use throttle_tests::faults::is_full;
+use throttle_tests::hooks;
+use throttle_tests::lab::Lab;
+use throttle_tests::ledger::Ledger;
+use throttle_tests::older;
+use throttle_tests::require_root;
+use throttle_tests::router::{End, Router};
+use throttle_tests::traffic::MBIT;
+
+const HOST: End = End::host(0);
+const LINK: &str = "lan0";
+const LIMIT: u64 = 5 * MBIT;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[test]
+fn pins_removed_under_a_running_agent_take_nothing_out_of_force_and_come_back() {
+    require_root!();
+    for hook in ["auto", "clsact"] {
+        let mut lab = limited(hook);
+        let Lab { agent, router } = &mut lab;
+        let directory = older::pins(VERSION, agent.instance());
+        let (before, limits) = (names(&directory), limits(agent));
+        let programs = hooks::programs(router.namespace(End::Router), LINK).unwrap();
+        let mut ledger = Ledger::open(router, HOST, LIMIT).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while names(&directory) != before {
+            assert!(Instant::now() < deadline, "{:?}: {}", names(&directory), agent.log_tail());
+            sleep(Duration::from_millis(20));
+        }
+        ledger.assert_held(&format_args!("{hook}: pins removed")).unwrap();
+        assert!(agent.log().contains("pinned again"), "{}", agent.log_tail());
+        assert_eq!(hooks::programs(router.namespace(End::Router), LINK).unwrap(), programs);
+        agent.kill().unwrap();
+        agent.restart().unwrap();
+        assert_eq!(self::limits(agent), limits, "{hook}");
+        ledger.assert_held(&format_args!("{hook}: killed and restarted")).unwrap();
+    }
+}
+
+#[test]
+fn whichever_pin_is_removed_while_no_agent_runs_the_next_one_enforces_the_policy() {
+    require_root!();
+    let mut lab = limited("auto");
+    let Lab { agent, router } = &mut lab;
+    let directory = older::pins(VERSION, agent.instance());
+    let limits = limits(agent);
+    let all = names(&directory);
+    let is_chosen = |name: &&String| {
+        is_full() || ["CONFIG", "LINKS", "PREFIXES", "LIMITS", "HOSTS"].contains(&name.as_str())
+    };
+    let mut ledger = Ledger::open(router, HOST, LIMIT).unwrap();
+    for name in all.iter().filter(is_chosen) {
+        agent.kill().unwrap();
+        fs::remove_file(directory.join(name)).unwrap();
+        agent.restart().unwrap_or_else(|error| panic!("without {name}: {error:#}"));
+        assert_eq!(self::limits(agent), limits, "without {name}");
+        assert_eq!(names(&directory), all, "without {name}");
+        let programs = hooks::programs(router.namespace(End::Router), LINK).unwrap();
+        assert_eq!(programs.len(), 2, "without {name}: one program at each hook");
+        // Buckets may have gone with their pin, and limits came after them.
+        ledger.skip().unwrap();
+        sleep(Duration::from_millis(300));
+        ledger.assert_held(&format_args!("without {name}")).unwrap();
+    }
+}
+
+#[test]
+fn pins_of_a_foreign_layout_are_refused_by_name_and_stay_in_force() {
+    require_root!();
+    let mut lab = limited("auto");
+    let Lab { agent, router } = &mut lab;
+    let limits = limits(agent);
+    let mut ledger = Ledger::open(router, HOST, LIMIT).unwrap();
+    agent.kill().unwrap();
+    let directory = older::pins(VERSION, agent.instance());
+    let swap = || {
+        let path = |name: &str| directory.join(name);
+        for (from, to) in [("CONFIG", "aside"), ("BUDGET", "CONFIG"), ("aside", "BUDGET")] {
+            fs::rename(path(from), path(to)).unwrap();
+        }
+    };
+    swap();
+    let error = format!("{:#}", agent.restart().unwrap_err());
+    assert!(error.contains("CONFIG") && error.contains("hint: "), "{error}");
+    ledger.assert_held(&"a start over a foreign layout").unwrap();
+    swap();
+    agent.restart().unwrap();
+    assert_eq!(self::limits(agent), limits);
+    ledger.assert_held(&"the start after it").unwrap();
+}
+
+fn limited(hook: &str) -> Lab {
+    let lab = Lab::with(Router::new().unwrap(), &["--iface", LINK, "--hook", hook]).unwrap();
+    lab.limit_set("10.77.0.0/24 --scope each --down 5mbit").unwrap();
+    lab.limit_set("10.8.0.0/24 --down 1mbit").unwrap();
+    lab
+}
+
+fn limits(agent: &Agent) -> String {
+    agent.done("--json limit list").unwrap()
+}
+
+/// What is in a directory, sorted.
+fn names(directory: &Path) -> Vec<String> {
+    let paths = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let name = |path: PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut names: Vec<_> = paths.filter_map(name).collect();
+    names.sort();
+    names
+}
