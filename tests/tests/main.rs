@@ -12,6 +12,7 @@ mod control_hostile;
 mod control_peers;
 mod control_schema;
 mod faults_bpffs;
+mod faults_clock;
 mod faults_pins;
 mod faults_steps;
 mod guest_delay;

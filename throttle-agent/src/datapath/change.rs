@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use throttle_common::abi::{self, Link, Policy as Switch};
 
 use super::{
-    Datapath,
+    Datapath, clock,
     prefix::single_host,
-    report,
     state::{Applied, Change},
     upkeep::is_configured,
 };
@@ -199,7 +198,7 @@ impl Datapath {
         let known = &self.limits;
         let may_go = |other| !is_configured(known, other, bits);
         // Without a clock, which host has been idle longest is a guess.
-        let now_ns = report::monotonic_ns().unwrap_or_default();
+        let now_ns = clock::monotonic_ns().unwrap_or_default();
         let left_out = self.hosts.insert(hosts, may_go, now_ns);
         if let Some(host) = left_out.first() {
             let count = left_out.len();

@@ -14,8 +14,8 @@ use std::{
 use throttle_common::{abi::Direction, bucket, host_table::WAYS, rate::TICKS_PER_NS};
 
 use super::{
-    Datapath, host_reader::HostReader, hosts::HostSnapshot, limits::LimitTable,
-    prefix::host_prefix, report, state::HostSource,
+    Datapath, clock, host_reader::HostReader, hosts::HostSnapshot, limits::LimitTable,
+    prefix::host_prefix, state::HostSource,
 };
 use crate::error::Result;
 
@@ -102,7 +102,7 @@ impl Datapath {
             reader: Arc::clone(self.hosts.reader()),
             kept_slots: self.limits.kept_slots(),
             generation: self.config.policy().generation,
-            now_ns: report::monotonic_ns()?,
+            now_ns: clock::monotonic_ns()?,
             idle_ns: u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX),
             turn: self.turn,
             next: 0,
@@ -114,7 +114,7 @@ impl Datapath {
     /// # Errors
     /// The clock cannot be read.
     pub fn forget_hosts(&mut self, found: &IdleHosts) -> Result<usize> {
-        let now_ns = report::monotonic_ns()?;
+        let now_ns = clock::monotonic_ns()?;
         let (limits, bits) = (&self.limits, self.config.ipv6_host_prefix());
         Ok(self.hosts.remove(&found.ways, |reader, host| {
             is_idle(host, now_ns, found.idle_ns) && !is_kept(limits, host, bits)

@@ -10,10 +10,12 @@ use throttle_common::{
 };
 
 use super::{
-    Datapath, codec,
+    Datapath,
+    clock::monotonic_ns,
+    codec,
     hosts::HostSnapshot,
     limits::Entry,
-    report::{longest_wait_ns, monotonic_ns, side},
+    report::{longest_wait_ns, side},
     state::{BucketState, Explanation, LevelFlow, LevelName, LevelState, Place},
 };
 use crate::{

@@ -6,6 +6,7 @@
 mod bpf;
 mod carry;
 mod change;
+mod clock;
 mod codec;
 mod config;
 mod counters;

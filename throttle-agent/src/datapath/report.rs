@@ -10,6 +10,7 @@ use throttle_common::{
 
 use super::{
     Datapath,
+    clock::monotonic_ns,
     host_reader::HostReader,
     hosts::HostSnapshot,
     limit_use::Uses,
@@ -20,7 +21,7 @@ use super::{
     },
 };
 use crate::{
-    error::{Kind, Result, ResultExt},
+    error::Result,
     policy::{Limit, Rates, Scope},
 };
 
@@ -244,12 +245,4 @@ pub(super) fn longest_wait_ns(
     let now = now_ns * TICKS_PER_NS;
     let wait = |tat: u64, rate: &Rate| bucket::wait(tat, now, rate);
     wait(bytes_tat, &rates.bytes).max(wait(packets_tat, &rates.packets)) / TICKS_PER_NS
-}
-
-/// The clock that the program reads.
-pub(super) fn monotonic_ns() -> Result<u64> {
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
-        .doing(Kind::Failed, || "reading the monotonic clock")?;
-    let seconds = u64::try_from(time.tv_sec()).unwrap_or_default();
-    Ok(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec()).unwrap_or_default())
 }
