@@ -66,6 +66,21 @@ fn an_interface_that_appears_late_is_limited() {
 }
 
 #[test]
+fn a_root_qdisc_that_others_replace_leaves_the_limit() {
+    require_root!();
+    let lab = limited("lan0", "auto");
+    let kinds = ["pfifo limit 1000", "tbf rate 1gbit burst 1mb limit 1mb"];
+    let next = std::cell::Cell::new(0);
+    for _ in kinds {
+        assert_limited_through(&lab, ("root qdisc replaced", NO_PAUSE), || {
+            let kind = kinds[next.replace(next.get() + 1) % kinds.len()];
+            let words = format!("qdisc replace dev lan0 root {kind}");
+            lab.router.namespace(End::Router).tc(&words).map(drop)
+        });
+    }
+}
+
+#[test]
 fn a_clsact_qdisc_that_others_remove_comes_back() {
     require_root!();
     let lab = limited("lan0", "clsact");

@@ -1,0 +1,69 @@
+//! Clients of the control socket that are slow and malformed, while limits hold.
+
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use throttle_tests::lab::Lab;
+use throttle_tests::ledger::Ledger;
+use throttle_tests::restrict::{NOBODY, with_groups};
+use throttle_tests::router::End;
+use throttle_tests::traffic::MBIT;
+use throttle_tests::{member, require_root};
+
+const GROUP: u32 = 54_322;
+/// Far longer than the agent waits for anyone.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+#[test]
+fn limits_hold_and_root_changes_them_while_clients_are_slow_and_malformed() {
+    require_root!();
+    let mut lab = Lab::new().unwrap();
+    let groups = format!("root:x:0:\nthrottle:x:{GROUP}:{}\n", NOBODY.1);
+    with_groups(&groups, || {
+        lab.agent.kill().unwrap();
+        lab.agent.restart().unwrap();
+        lab.agent.done("limit set 10.77.0.0/24 --scope each --down 4900kbit").unwrap();
+        let mut ledger = Ledger::open(&lab.router, End::host(0), 5 * MBIT).unwrap();
+        let mut slow = member::connect(&lab.agent.socket(), GROUP, 100).unwrap();
+        let malformed: [&[u8]; 4] = [
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            b"PUT /v1/policy HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            b"PUT /v1/limits HTTP/9.9\r\n\r\n",
+            b"PUT /v1/policy HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{\"limits\"",
+        ];
+        for round in 0..40 {
+            // A letter at a time, to whoever is still connected.
+            slow.retain_mut(|stream| {
+                stream.write_all(&b"GET /v1/limits HTTP/1.1\r\n"[..1]).is_ok()
+            });
+            for request in malformed {
+                let mut stream = connect(&lab);
+                let _refused = stream.write_all(request);
+                let _refused = stream.shutdown(Shutdown::Write);
+                let mut answer = Vec::new();
+                let _reset = stream.read_to_end(&mut answer);
+                let answer = String::from_utf8_lossy(&answer);
+                assert!(!answer.starts_with("HTTP/1.1 2"), "{request:?}: {answer}");
+            }
+            if round % 10 == 0 {
+                let rate = ["4900kbit", "5mbit"][round / 10 % 2];
+                let words = format!("limit set 10.77.0.0/24 --scope each --down {rate}");
+                lab.agent.done(&words).unwrap();
+            }
+        }
+        ledger.assert_held(&"the flood of clients").unwrap();
+        assert!(lab.agent.is_running().unwrap());
+        drop(slow);
+        drop(ledger);
+        lab.agent.kill().unwrap();
+    })
+    .unwrap();
+}
+
+fn connect(lab: &Lab) -> UnixStream {
+    let stream = UnixStream::connect(lab.agent.socket()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
