@@ -20,7 +20,7 @@ use crate::traffic::Direction;
 use crate::{leftovers, restrict};
 
 /// How long an agent may take to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary under test: `$THROTTLE_AGENT`, or the release build in the target folder.
 pub fn binary() -> PathBuf {
