@@ -8,3 +8,4 @@ pub mod outcome;
 pub mod promises;
 pub mod refused;
 pub mod stream;
+pub mod tcp;

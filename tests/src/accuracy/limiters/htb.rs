@@ -31,29 +31,62 @@ impl Limiter for Htb {
         router: &'a Router,
         limits: &[HostLimit],
     ) -> Result<Box<dyn InForce + 'a>> {
-        let undo = Undo::new(router, lift);
-        let mut tc = router.namespace(End::Router).command("tc")?;
-        command::run_with_input(tc.args(["-batch", "-"]), &script(limits))?;
-        Ok(undo)
+        install(router, limits, HostLimit::burst_bytes)
     }
 }
 
+/// The same without a burst: what passes is as even as on a wire of that rate.
+#[derive(Clone, Copy, Debug)]
+pub struct EvenHtb;
+
+impl Limiter for EvenHtb {
+    fn name(&self) -> &'static str {
+        "HTB, even"
+    }
+
+    fn configuration(&self) -> &'static str {
+        "as HTB, with `burst` and `cburst` of one packet: what a sender leaves unused is gone, as on a wire of that rate."
+    }
+
+    fn install<'a>(
+        &self,
+        router: &'a Router,
+        limits: &[HostLimit],
+    ) -> Result<Box<dyn InForce + 'a>> {
+        install(router, limits, |_| FRAME_BYTES)
+    }
+}
+
+/// A full packet of Ethernet.
+const FRAME_BYTES: u64 = 1514;
+
+fn install<'a>(
+    router: &'a Router,
+    limits: &[HostLimit],
+    burst_bytes: fn(&HostLimit) -> u64,
+) -> Result<Box<dyn InForce + 'a>> {
+    let undo = Undo::new(router, lift);
+    let mut tc = router.namespace(End::Router).command("tc")?;
+    command::run_with_input(tc.args(["-batch", "-"]), &script(limits, burst_bytes))?;
+    Ok(undo)
+}
+
 /// The lines that install the limits.
-fn script(limits: &[HostLimit]) -> String {
+fn script(limits: &[HostLimit], burst_bytes: fn(&HostLimit) -> u64) -> String {
     let mut interfaces = BTreeMap::<_, String>::new();
     for (number, limit) in (1..).zip(limits) {
         let interface = way_out(limit.host, limit.case.direction);
         let lines = interfaces.entry(interface.clone()).or_insert_with(|| {
             format!("qdisc add dev {interface} root handle 1: stab overhead -14 linklayer ethernet htb\n")
         });
-        *lines += &class(&interface, number, limit);
+        *lines += &class(&interface, number, limit, burst_bytes(limit));
     }
     interfaces.into_values().collect()
 }
 
 /// The class of a host, and the filter that leads to it.
-fn class(interface: &str, number: u16, limit: &HostLimit) -> String {
-    let (rate, burst) = (limit.bits_per_second, limit.burst_bytes());
+fn class(interface: &str, number: u16, limit: &HostLimit, burst: u64) -> String {
+    let rate = limit.bits_per_second;
     let (protocol, header, priority) = match limit.case.family {
         Family::V4 => ("ip", "ip", 1),
         Family::V6 => ("ipv6", "ip6", 2),

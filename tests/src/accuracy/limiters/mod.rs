@@ -5,6 +5,8 @@ mod hashlimit;
 mod htb;
 mod nft;
 mod ours;
+mod pace;
+mod police;
 
 use anyhow::Result;
 
@@ -14,9 +16,11 @@ use crate::router::{End, Router};
 use crate::traffic::{Case, Direction, Family};
 
 pub use hashlimit::Hashlimit;
-pub use htb::Htb;
+pub use htb::{EvenHtb, Htb};
 pub use nft::Nft;
 pub use ours::Ours;
+pub use pace::Pace;
+pub use police::Police;
 
 /// Every limiter that this machine's kernel has, ours first.
 pub const ALL: [&dyn Limiter; 4] = [&Ours, &Htb, &Nft, &Hashlimit];
