@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 
 use crate::docs::Section;
-use crate::{build, demo, exec, setup};
+use crate::{build, demo, exec, setup, vmtest};
 
 /// A benchmark of the test package.
 #[derive(Clone, Copy, ValueEnum)]
@@ -25,6 +25,8 @@ pub(crate) enum Name {
     Policy,
     /// What limiting costs a router that forwards the smallest packets, beside other limiters
     Router,
+    /// TCP against its limit over paths with a round-trip time, in virtual machines
+    Tcp,
 }
 
 impl Name {
@@ -37,6 +39,7 @@ impl Name {
             Self::Path => "path",
             Self::Policy => "policy",
             Self::Router => "router",
+            Self::Tcp => "tcp",
         }
     }
 
@@ -44,6 +47,7 @@ impl Name {
     fn section(self) -> Option<Section> {
         match self {
             Self::Accuracy => Some(Section { page: "accuracy", name: "udp" }),
+            Self::Tcp => Some(Section { page: "accuracy", name: "tcp" }),
             Self::Path => Some(Section { page: "performance", name: "path" }),
             Self::Router => Some(Section { page: "performance", name: "router" }),
             Self::Agent | Self::Attack | Self::Policy => None,
@@ -58,12 +62,18 @@ pub(crate) fn run(name: Name, record: bool, arguments: &[OsString]) -> Result<()
     let section = name.section();
     ensure!(
         section.is_some() || !record,
-        "cannot record `bench {word}`: it has no page under docs/; accepted: accuracy, path, router"
+        "cannot record `bench {word}`: it has no page under docs/; accepted: accuracy, path, router, \
+         tcp"
     );
     exec::require_root(&format!("bench {word}"))?;
-    setup::run(setup::For::Tests)?;
-    build::agent()?;
-    let mut program = demo::program(&format!("bench-{word}"), arguments)?;
+    let mut program = match name {
+        Name::Tcp => vmtest::bench_tcp(arguments)?,
+        Name::Accuracy | Name::Agent | Name::Attack | Name::Path | Name::Policy | Name::Router => {
+            setup::run(setup::For::Tests)?;
+            build::agent()?;
+            demo::program(&format!("bench-{word}"), arguments)?
+        }
+    };
     match section.filter(|_| record) {
         None => exec::replace(&mut program, &format!("running bench-{word}")),
         Some(section) => show_and_record(&mut program, section),

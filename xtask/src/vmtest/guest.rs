@@ -16,6 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 const CRASHES: [&str; 5] =
     ["Kernel panic", "Oops", "BUG: ", "WARNING: ", "general protection fault"];
 
+/// Whether the kernel says by `line` that it failed.
+pub(super) fn is_crash(line: &str) -> bool {
+    CRASHES.iter().any(|sign| line.contains(sign))
+}
+
 /// What became of a guest's tests.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -35,7 +40,7 @@ pub(super) fn follow(machine: Machine) -> Result<Outcome> {
         match machine.lines.recv_timeout(left) {
             Ok(Line::Console(line)) => {
                 eprintln!("{line}");
-                if crash.is_none() && CRASHES.iter().any(|sign| line.contains(sign)) {
+                if crash.is_none() && is_crash(&line) {
                     crash = Some(line);
                 }
             }
@@ -66,7 +71,7 @@ pub(super) fn follow(machine: Machine) -> Result<Outcome> {
 }
 
 /// Reads `KIND JSON`.
-fn parse(told: &str) -> Result<(String, Value)> {
+pub(super) fn parse(told: &str) -> Result<(String, Value)> {
     let (kind, json) = told.split_once(' ').with_context(|| format!("`{told}` has no value"))?;
     let value = serde_json::from_str(json);
     Ok((kind.to_owned(), value.with_context(|| format!("reading what a test told: `{told}`"))?))

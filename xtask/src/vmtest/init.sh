@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The first process of a test guest: mounts, loads modules, runs the tests on the second serial port, says how
-# they ended and powers off.
+# The first process of a test guest: mounts, loads modules, runs the tests or the benchmark on the second serial
+# port, says how that ended and powers off.
 
 /bin/busybox --install -s /bin
 export PATH=/usr/local/bin:/bin
@@ -23,6 +23,6 @@ modprobe -a $(cat /etc/vmtest/modules) || echo "vmtest: not every module was loa
 ip link set lo up
 
 . /etc/vmtest/environment
-throttle-suites $(cat /etc/vmtest/arguments)
+$(cat /etc/vmtest/command)
 echo "vmtest: end $?"
 poweroff -f

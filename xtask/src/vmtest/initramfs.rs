@@ -10,11 +10,25 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::cpio::Archive;
-use super::kernel::{Files, Kernel};
+use super::kernel::Files;
 use super::modules;
-use super::payload::Payload;
 
 const INIT: &str = include_str!("init.sh");
+
+/// What is in a guest beside what every guest has.
+#[derive(Debug, Default)]
+pub(super) struct Content<'a> {
+    /// Files of this machine and where they go.
+    pub(super) files: Vec<(String, PathBuf)>,
+    /// Programs of this machine.
+    pub(super) programs: &'a [&'a str],
+    /// Modules of the kernel.
+    pub(super) modules: &'a [&'a str],
+    /// What runs, with its arguments; none has white space.
+    pub(super) command: String,
+    /// Variables, as a shell sets them.
+    pub(super) environment: &'a str,
+}
 
 /// What tests call by name.
 const PROGRAMS: [&str; 5] = ["ip", "tc", "iperf3", "wg", "ethtool"];
@@ -53,7 +67,8 @@ const MODULES: [&str; 29] = [
 ];
 
 /// Writes the archive to `path`.
-pub(super) fn write(path: &Path, kernel: Kernel, files: &Files, payload: &Payload) -> Result<()> {
+pub(super) fn write(path: &Path, kernel: &Files, content: &Content<'_>) -> Result<()> {
+    let names: Vec<_> = MODULES.iter().chain(content.modules).copied().collect();
     let doing = || format!("writing {}", path.display());
     let mut archive = Archive::new(BufWriter::new(File::create(path).with_context(doing)?));
     archive.file("/init", 0o755, INIT.as_bytes())?;
@@ -66,21 +81,18 @@ pub(super) fn write(path: &Path, kernel: Kernel, files: &Files, payload: &Payloa
         b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
     )?;
     archive.file("/etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n")?;
-    archive.file("/etc/vmtest/modules", 0o644, MODULES.join(" ").as_bytes())?;
-    archive.file("/etc/vmtest/arguments", 0o644, payload.arguments(kernel).as_bytes())?;
-    archive.file("/etc/vmtest/environment", 0o644, payload.environment.as_bytes())?;
-    programs(&mut archive, payload)?;
-    kernel_modules(&mut archive, files)?;
+    archive.file("/etc/vmtest/modules", 0o644, names.join(" ").as_bytes())?;
+    archive.file("/etc/vmtest/command", 0o644, content.command.as_bytes())?;
+    archive.file("/etc/vmtest/environment", 0o644, content.environment.as_bytes())?;
+    programs(&mut archive, content)?;
+    kernel_modules(&mut archive, kernel, &names)?;
     archive.finish().with_context(doing)
 }
 
-fn programs(archive: &mut Archive<BufWriter<File>>, payload: &Payload) -> Result<()> {
-    let mut files = vec![
-        ("/bin/busybox".to_owned(), program("busybox")?),
-        ("/usr/local/bin/throttle-suites".to_owned(), payload.suites.clone()),
-        ("/usr/local/bin/throttle-agent".to_owned(), payload.agent.clone()),
-    ];
-    for name in PROGRAMS {
+fn programs(archive: &mut Archive<BufWriter<File>>, content: &Content<'_>) -> Result<()> {
+    let mut files = vec![("/bin/busybox".to_owned(), program("busybox")?)];
+    files.extend(content.files.iter().cloned());
+    for name in PROGRAMS.iter().chain(content.programs) {
         files.push((format!("/usr/local/bin/{name}"), program(name)?));
     }
     let mut libraries = BTreeSet::new();
@@ -96,10 +108,14 @@ fn programs(archive: &mut Archive<BufWriter<File>>, payload: &Payload) -> Result
     Ok(())
 }
 
-fn kernel_modules(archive: &mut Archive<BufWriter<File>>, kernel: &Files) -> Result<()> {
+fn kernel_modules(
+    archive: &mut Archive<BufWriter<File>>,
+    kernel: &Files,
+    names: &[&str],
+) -> Result<()> {
     let folder = format!("/lib/modules/{}", kernel.release);
     let listings = ["modules.alias", "modules.builtin", "modules.dep", "modules.symbols"];
-    let files = modules::files(&kernel.modules, &MODULES)?;
+    let files = modules::files(&kernel.modules, names)?;
     for file in listings.into_iter().chain(files.iter().map(String::as_str)) {
         archive.copy(&format!("{folder}/{file}"), &kernel.modules.join(file))?;
     }

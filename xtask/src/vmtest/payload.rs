@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use super::initramfs::Content;
 use super::kernel::Kernel;
 use crate::{exec, test, workspace};
 
@@ -21,13 +22,13 @@ const FILTERS: [&str; 5] = [
 /// What is put into a guest.
 pub(super) struct Payload {
     /// The binary of the suites.
-    pub(super) suites: PathBuf,
+    suites: PathBuf,
     /// The binary under test.
-    pub(super) agent: PathBuf,
+    agent: PathBuf,
     /// Parts of the names of the tests to run; none has white space.
     filters: Vec<String>,
     /// Variables of the suites, as a shell sets them.
-    pub(super) environment: String,
+    environment: String,
 }
 
 impl Payload {
@@ -48,8 +49,20 @@ impl Payload {
         })
     }
 
+    /// What a guest with `kernel` has of it.
+    pub(super) fn content(&self, kernel: Kernel) -> Content<'_> {
+        let files = [("throttle-suites", &self.suites), ("throttle-agent", &self.agent)];
+        let files = files.map(|(name, file)| (format!("/usr/local/bin/{name}"), file.clone()));
+        Content {
+            files: files.into(),
+            command: format!("throttle-suites {}", self.arguments(kernel)),
+            environment: &self.environment,
+            ..Content::default()
+        }
+    }
+
     /// The arguments of the suites' binary on `kernel`.
-    pub(super) fn arguments(&self, kernel: Kernel) -> String {
+    fn arguments(&self, kernel: Kernel) -> String {
         let mut arguments = vec!["--test-threads=1", "--show-output"];
         arguments.extend(self.filters.iter().map(String::as_str));
         arguments.extend(kernel.skipped().iter().flat_map(|name| ["--skip", name]));
@@ -58,7 +71,7 @@ impl Payload {
 }
 
 /// Runs `cargo ARGUMENTS` and returns the path of the executable that it makes of `target`.
-fn executable(arguments: &[&str], target: &str) -> Result<PathBuf> {
+pub(super) fn executable(arguments: &[&str], target: &str) -> Result<PathBuf> {
     let mut cargo = workspace::cargo()?;
     cargo.args(arguments).arg("--message-format=json-render-diagnostics");
     let messages = exec::output(&mut cargo, &format!("building {target}"))?;

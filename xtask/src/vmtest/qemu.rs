@@ -18,6 +18,27 @@ const KERNEL_COMMAND_LINE: &str = "console=ttyS0 loglevel=5 oops=panic panic=-1"
 /// 7.2 leaves wrong flags, on which Linux 6.12 panics: without it, the kernel does as well.
 const PROCESSOR: &str = "Nehalem,-cx16";
 
+/// What the machine's clock follows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Clock {
+    /// This machine's, with both processors at work.
+    Wall,
+    /// The instructions of its one processor, two nanoseconds each, and no time to wait for what is due later:
+    /// neither the speed of the emulation nor what else this machine does changes what is measured.
+    Instructions,
+}
+
+impl Clock {
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Wall => &["-smp", "2"],
+            Self::Instructions => {
+                &["-smp", "1", "-icount", "shift=1,sleep=off", "-rtc", "clock=vm"]
+            }
+        }
+    }
+}
+
 /// A line that the machine prints, without its end.
 pub(super) enum Line {
     /// By the kernel, or by qemu itself.
@@ -35,9 +56,9 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Boots a kernel with its first root, under software emulation.
-    pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<Self> {
+    pub(super) fn boot(kernel: &Path, initramfs: &Path, clock: Clock) -> Result<Self> {
         let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-accel", "tcg", "-cpu", PROCESSOR, "-smp", "2", "-m", "2048"]);
+        qemu.args(["-accel", "tcg", "-cpu", PROCESSOR, "-m", "2048"]).args(clock.options());
         qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         // In this order the ports are ttyS0 and ttyS1.
         qemu.args(["-serial", "file:/dev/stderr", "-serial", "stdio"]);

@@ -1,0 +1,214 @@
+//! Benchmarks of what takes another kernel, in guests whose clocks follow their instructions.
+
+use std::env::consts::ARCH;
+use std::ffi::OsString;
+use std::fs;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use serde_json::Value;
+
+use super::guest;
+use super::initramfs::{self, Content};
+use super::kernel::{self, Kernel};
+use super::payload::executable;
+use super::qemu::{Clock, Line, Machine};
+use crate::{demo, setup, workspace};
+
+/// The limiters of others, by their commands.
+const PROGRAMS: [&str; 5] =
+    ["ip6tables", "ip6tables-restore", "iptables", "iptables-restore", "nft"];
+
+/// What iptables loads for itself.
+const EXTENSIONS: [&str; 2] = ["libxt_hashlimit.so", "libxt_standard.so"];
+const EXTENSIONS_DIR: &str = "/usr/lib/x86_64-linux-gnu/xtables";
+
+/// What the limiters of others take of the kernel. `crc32c_generic` is for nf_tables, which does not say so.
+const MODULES: [&str; 6] =
+    ["act_police", "crc32c_generic", "nf_tables", "nft_compat", "nft_limit", "xt_hashlimit"];
+
+/// How long a guest may say nothing: longer than one limiter is measured where the machine has other work to do.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// TCP against its limit over paths with a round-trip time.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench tcp --", no_binary_name = true)]
+struct Options {
+    /// How long each connection is measured, once its first burst is spent
+    #[arg(long, default_value_t = 30)]
+    seconds: u32,
+    /// How often each limiter is measured, each time in a guest of its own
+    #[arg(long, default_value_t = 2)]
+    runs: u32,
+    /// The limit of every connection
+    #[arg(long, default_value_t = 5_000_000)]
+    bits_per_second: u64,
+    /// Only limiters of which the name contains this text
+    #[arg(long, value_parser = word)]
+    limiter: Option<String>,
+    /// Only connections of which the name, such as 100ms,cubic,down,IPv4, contains this text
+    #[arg(long, value_parser = word)]
+    part: Option<String>,
+}
+
+impl Options {
+    /// What runs in the guest.
+    fn command(&self, run: u32) -> String {
+        let Self { seconds, bits_per_second, limiter, part, .. } = self;
+        let mut command = format!(
+            "bench-tcp --seconds {seconds} --bits-per-second {bits_per_second} --run {run}"
+        );
+        for (option, value) in [("limiter", limiter), ("part", part)] {
+            if let Some(value) = value {
+                command += &format!(" --{option} {value}");
+            }
+        }
+        command
+    }
+}
+
+/// What the guest's shell takes as one word.
+fn word(text: &str) -> Result<String, String> {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || character == ',';
+    if text.chars().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("accepted: a part of a name of letters, digits and commas".to_owned())
+    }
+}
+
+/// Measures TCP in guests with Linux 6.12, as many at once as there are processors, and returns what prints the
+/// tables.
+pub(crate) fn tcp(arguments: &[OsString]) -> Result<Command> {
+    let options = Options::try_parse_from(arguments).unwrap_or_else(|error| error.exit());
+    ensure!(ARCH == "x86_64", "the kernels are for x86_64, this machine is {ARCH}");
+    ensure!(options.runs > 0, "cannot measure 0 runs; accepted: 1 or more");
+    setup::run(setup::For::VirtualMachines)?;
+    let dir = workspace::root()?.join("target/vm");
+    let told = dir.join("bench-tcp.json");
+    let files = kernel::fetch(Kernel::Linux6_12)?;
+    let binaries = binaries()?;
+    eprintln!(
+        "bench tcp: booting {}, {} times, under software emulation",
+        files.release, options.runs
+    );
+    let one_run = |run| {
+        let initramfs = dir.join(format!("bench-tcp-{run}.cpio"));
+        let content = Content {
+            files: binaries.clone(),
+            programs: &PROGRAMS,
+            modules: &MODULES,
+            command: options.command(run),
+            environment: "export THROTTLE_AGENT=/usr/local/bin/throttle-agent\n",
+        };
+        initramfs::write(&initramfs, &files, &content)?;
+        let machine = Machine::boot(&files.image, &initramfs, Clock::Instructions);
+        let batches = machine.and_then(|machine| follow(&machine, run));
+        fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
+        let batches = batches?;
+        ensure!(!batches.is_empty(), "measured nothing; hint: `--limiter` fits no limiter");
+        Ok(batches)
+    };
+    let batches = all_runs(options.runs, one_run);
+    let batches = Value::Array(batches?);
+    fs::write(&told, batches.to_string()).with_context(|| format!("writing {}", told.display()))?;
+    demo::program("bench-tcp", &["--report".into(), told.into()])
+}
+
+/// What of this workspace, and of iptables, is in a guest, and where.
+fn binaries() -> Result<Vec<(String, PathBuf)>> {
+    let agent = ["build", "--release", "-p", "throttle-agent", "--bin", "throttle-agent"];
+    let bench = ["build", "--release", "-p", "throttle-tests", "--bin", "bench-tcp"];
+    let mut files = vec![
+        ("/usr/local/bin/throttle-agent".to_owned(), executable(&agent, "throttle-agent")?),
+        ("/usr/local/bin/bench-tcp".to_owned(), executable(&bench, "bench-tcp")?),
+    ];
+    files.extend(EXTENSIONS.map(|name| {
+        let path = format!("{EXTENSIONS_DIR}/{name}");
+        (path.clone(), PathBuf::from(path))
+    }));
+    Ok(files)
+}
+
+/// What the runs from 1 to `runs` tell, as many at once as there are processors, since each guest has one.
+fn all_runs(runs: u32, one_run: impl Fn(u32) -> Result<Vec<Value>> + Sync) -> Result<Vec<Value>> {
+    let processors = thread::available_parallelism().context("counting processors")?.get();
+    let next = AtomicU32::new(1);
+    let work = || -> Result<Vec<Value>> {
+        let mut told = Vec::new();
+        loop {
+            let run = next.fetch_add(1, Ordering::Relaxed);
+            if run > runs {
+                return Ok(told);
+            }
+            told.extend(one_run(run).with_context(|| format!("run {run}"))?);
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..processors.min(runs as usize)).map(|_| scope.spawn(work)).collect();
+        let told = threads.into_iter().map(|thread| thread.join());
+        let told = told.map(|told| told.unwrap_or_else(|panic| resume_unwind(panic)));
+        Ok(told.collect::<Result<Vec<_>>>()?.concat())
+    })
+}
+
+/// Shows what a guest says until it ends, and returns the batches that it tells.
+fn follow(machine: &Machine, run: u32) -> Result<Vec<Value>> {
+    let (mut batches, mut end) = (Vec::new(), None);
+    loop {
+        match machine.lines.recv_timeout(PATIENCE) {
+            Ok(Line::Console(line)) => {
+                eprintln!("run {run}: {line}");
+                ensure!(!guest::is_crash(&line), "the guest's kernel failed: {line}");
+            }
+            Ok(Line::Tests(line)) => {
+                if let Some(status) = line.strip_prefix("vmtest: end ") {
+                    end = Some(status.to_owned());
+                } else if let Some(told) = line.strip_prefix("vmtest: data ") {
+                    batches.push(guest::parse(told)?.1);
+                } else {
+                    eprintln!("run {run}: {line}");
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("the guest has said nothing for {} s", PATIENCE.as_secs())
+            }
+        }
+    }
+    let status = end.context("the guest ended before its benchmark did")?;
+    ensure!(status == "0", "the benchmark ended with status {status}");
+    Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{MODULES, Options, PROGRAMS};
+
+    #[test]
+    fn programs_and_modules_are_in_order() {
+        assert!(PROGRAMS.is_sorted() && MODULES.is_sorted());
+    }
+
+    #[test]
+    fn thirty_seconds_are_measured_twice_unless_told_otherwise() {
+        let parse = |arguments: &[&str]| Options::try_parse_from(arguments);
+        let options = parse(&[]).unwrap();
+        assert_eq!((options.seconds, options.runs), (30, 2));
+        let options = parse(&["--runs", "3", "--limiter", "nft"]).unwrap();
+        assert_eq!(options.runs, 3);
+        let command = "bench-tcp --seconds 30 --bits-per-second 5000000 --run 2 --limiter nft";
+        assert_eq!(options.command(2), command);
+        assert!(parse(&["nft"]).is_err() && parse(&["--part", "$(reboot)"]).is_err());
+    }
+}
