@@ -244,7 +244,7 @@ impl TestRunAttr {
 /// # Safety
 ///
 /// As for [`bpf`]; the command returns a descriptor.
-unsafe fn open<T>(command: libc::c_int, attr: &mut T) -> io::Result<OwnedFd> {
+pub(crate) unsafe fn open<T>(command: libc::c_int, attr: &mut T) -> io::Result<OwnedFd> {
     // SAFETY: the caller vouches for what `attr` points to.
     let fd = unsafe { bpf(command, attr) }?;
     // SAFETY: the call returned a new descriptor, which nothing else owns.

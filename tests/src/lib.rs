@@ -57,4 +57,5 @@ pub mod tcp;
 pub mod tmux;
 pub mod traffic;
 pub mod tun;
+pub mod verify;
 pub mod wireguard;

@@ -29,6 +29,14 @@ pub struct Privileges {
     pub no_new: bool,
 }
 
+impl Privileges {
+    /// Those of the calling thread.
+    pub fn of_this_thread() -> Result<Self> {
+        let status = "/proc/thread-self/status";
+        of_status(&fs::read_to_string(status).with_context(|| format!("reading {status}"))?)
+    }
+}
+
 /// The privileges of every thread of a process.
 pub fn of_threads(process: u32) -> Result<Vec<Privileges>> {
     let directory = format!("/proc/{process}/task");

@@ -37,6 +37,7 @@ mod prog_packets;
 mod prog_policy;
 mod prog_rates;
 mod prog_table;
+mod prog_verify;
 mod run_config;
 mod run_faults_interfaces;
 mod run_faults_saved;

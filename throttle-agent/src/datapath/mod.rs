@@ -47,6 +47,7 @@ pub use events::{Exceeding, ExcessEvents};
 pub use expiry::{IdleHosts, IdleSearch};
 pub(crate) use interface::is_readable;
 pub use lock::InstanceLock;
+pub use object::{OBJECT, make_maps};
 pub use state::{
     Applied, BucketState, Change, Counters, Explanation, FqRoom, GroupCounters, HookKind,
     HostPlace, HostReading, HostSource, HostState, LastExcess, LevelFlow, LevelName, LevelState,

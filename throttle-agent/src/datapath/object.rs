@@ -16,25 +16,37 @@ use crate::{
     fault,
 };
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/throttle-ebpf"));
+/// The object.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/throttle-ebpf"));
 
 /// Creates or adopts the maps, each at its `pin`, and loads both programs.
 pub(super) fn load(options: &Options, pin: impl Fn(&str) -> PathBuf) -> Result<Ebpf> {
+    let mut ebpf = make_maps(options, |name| Some(pin(name)))?;
+    fault::before("loading the programs")
+        .map_err(|error| cannot(error, "loading the eBPF program"))?;
+    load_programs(&mut ebpf)?;
+    fault::after("loading the programs");
+    Ok(ebpf)
+}
+
+/// Creates or adopts the maps, each at its `pin` if it has one, and loads no program.
+///
+/// # Errors
+/// Privileges are missing, or the kernel cannot do it.
+pub fn make_maps(options: &Options, pin: impl Fn(&str) -> Option<PathBuf>) -> Result<Ebpf> {
     let log_level = kernel_log_level(options.kernel_log);
     let paths = MAPS.map(|map| (map.name, pin(map.name), map.max_entries(options)));
     let mut loader = EbpfLoader::new();
     loader.verifier_log_level(VerifierLogLevel::STATS);
     loader.override_global(aya_log::LEVEL, &log_level, true);
     for (name, path, max_entries) in &paths {
-        loader.map_pin_path(name, path.as_path()).map_max_entries(name, *max_entries);
+        loader.map_max_entries(name, *max_entries);
+        if let Some(path) = path {
+            loader.map_pin_path(name, path.as_path());
+        }
     }
     fault::before("making the maps").map_err(|error| cannot(error, "creating the eBPF maps"))?;
-    let mut ebpf = loader.load(OBJECT).map_err(|error| cannot(error, "creating the eBPF maps"))?;
-    fault::before("loading the programs")
-        .map_err(|error| cannot(error, "loading the eBPF program"))?;
-    load_programs(&mut ebpf)?;
-    fault::after("loading the programs");
-    Ok(ebpf)
+    loader.load(OBJECT).map_err(|error| cannot(error, "creating the eBPF maps"))
 }
 
 /// Loads all programs at once: the verifier takes most of an agent's start, and a processor for each.
