@@ -17,6 +17,10 @@ use throttle_tests::require_root;
 const PEER: &str = "192.0.2.7";
 const PEER6: &str = "2001:db8::7";
 
+/// At this rate, in bit/s, 100 bytes last 13 minutes: no bucket that owes a packet has room for another while a test
+/// runs, however slow the machine is.
+const NEVER_AGAIN: u64 = 1;
+
 /// Sends a packet of each of so many hosts of a /16; returns how many passed.
 fn flood(program: &mut Program, second: u8, hosts: u32) -> u64 {
     let address = |number: u32| format!("10.{second}.{}.{}", number / 256, number % 256);
@@ -33,10 +37,10 @@ fn a_flood_fills_half_of_the_table_at_once_and_the_rest_at_a_rate() {
     for (max_hosts, ways, per_second) in [(2048, 4096, 1024), (8192, 16_384, 2048)] {
         with_capacity(Side::Far, max_hosts, |program| {
             assert_eq!(program.counters().hosts_capacity, ways);
-            program.set(&limits::each("10.0.0.0/8", limits::rated(800, 1)));
+            program.set(&limits::each("10.0.0.0/8", limits::rated(NEVER_AGAIN, 1)));
             let begun = Instant::now();
-            let hosts = ways as u32 * 3 / 4;
-            let passed = flood(program, 0, hosts);
+            let hosts = ways * 3 / 4;
+            let passed = flood(program, 0, hosts as u32);
             let most = |since: Instant| {
                 // The coarse clock lags by a timer period, and one host goes beyond the burst.
                 ways / 2 + (since.elapsed().as_secs_f64() * per_second as f64) as u64 + 32
@@ -46,10 +50,12 @@ fn a_flood_fills_half_of_the_table_at_once_and_the_rest_at_a_rate() {
             let tallies = program.tallies(Direction::Up);
             let overflowing = tallies[Reason::OverflowConforms as usize].packets;
             assert_eq!(passed, at_once + overflowing);
-            assert!((1..=1024).contains(&overflowing), "{overflowing} overflow buckets");
+            assert!(overflowing <= 1024, "{overflowing} overflow buckets");
+            // A machine so slow that the rate made room for all of them refuses none.
+            assert_eq!(overflowing > 0, at_once < hosts, "{overflowing} and {at_once} of {hosts}");
             // What is not refilled yet, a second refills.
             sleep(Duration::from_millis(500));
-            flood(program, 1, hosts);
+            flood(program, 1, hosts as u32);
             let later = program.counters().hosts_tracked;
             assert!(later >= at_once + per_second / 2 - 32, "{at_once}, then {later}");
             assert!(later <= most(begun), "{at_once}, then {later}");
@@ -61,19 +67,16 @@ fn a_flood_fills_half_of_the_table_at_once_and_the_rest_at_a_rate() {
 fn overflowing_hosts_of_one_limit_do_not_starve_those_of_another() {
     require_root!();
     with_capacity(Side::Far, 4, |program| {
-        program.set(&limits::each("10.0.0.0/16", limits::rated(800, 1)));
+        program.set(&limits::each("10.0.0.0/16", limits::rated(NEVER_AGAIN, 1)));
         program.set(&limits::each("10.1.0.0/16", limits::rated(8_000_000_000, 1 << 20)));
-        program.set(&limits::each("10.2.0.0/16", limits::rated(8_000, 2000)));
-        // Every overflow bucket owes a second.
+        program.set(&limits::each("10.2.0.0/16", limits::rated(NEVER_AGAIN, 2000)));
+        // Every overflow bucket owes a packet.
         let passed = flood(program, 0, 16_384);
         assert_eq!(passed, 8 + 1024, "hosts in the table, and one of each overflow bucket");
         assert_eq!(flood(program, 1, 2000), 2000, "a fast limit is starved by a slow one");
-        // One bucket for all of them, since the others are taken: a burst of 2000 bytes, one packet
-        // that overshoots it, and what is refilled meanwhile.
-        let begun = Instant::now();
-        let passed = flood(program, 2, 2000);
-        let most = 21 + (begun.elapsed().as_millis() / 100) as u64 + 1;
-        assert!((21..=most).contains(&passed), "{passed} packets of 100 bytes");
+        // One bucket for all of them, since the others are taken: a burst of 2000 bytes, and one packet
+        // that overshoots it.
+        assert_eq!(flood(program, 2, 2000), 21);
         // The slow limit itself gets nothing more.
         assert_eq!(flood(program, 0, 2000), 0);
     });
@@ -84,7 +87,7 @@ fn hosts_without_room_earn_no_second_grant_from_the_traffic_of_another_limit() {
     require_root!();
     with_capacity(Side::Far, 4, |program| {
         program.set(&limits::each("10.0.0.0/16", limits::rated(8_000_000_000, 1 << 20)));
-        let granting = limits::each("10.1.0.0/16", limits::rated(800, 1));
+        let granting = limits::each("10.1.0.0/16", limits::rated(NEVER_AGAIN, 1));
         program.set(&Limit { one_time_burst: Some(Size::from_bytes(5000)), ..granting });
         flood(program, 0, 64);
         let frame = Frame::udp("10.1.0.1", PEER).bytes();
