@@ -8,10 +8,12 @@ mod docs;
 mod ebpf;
 mod exec;
 mod lint;
+mod markdown;
 mod package;
 mod run;
 mod setup;
 mod test;
+mod verify;
 mod vmtest;
 mod workspace;
 
@@ -55,6 +57,12 @@ enum Task {
         #[arg(long)]
         full: bool,
     },
+    /// Load the program as root and with three capabilities, and print what the verifier makes of it (root)
+    Verify {
+        /// Make the figures the record of this kernel, in tests/verifier.json and docs/kernels.md
+        #[arg(long)]
+        record: bool,
+    },
     /// Run suites in virtual machines, on other kernels and with their features (root)
     Vmtest {
         /// Debian's kernels to test on; all by default
@@ -63,6 +71,9 @@ enum Task {
         /// Run the tests whose name contains FILTER instead of the suites meant for it
         #[arg(long)]
         filter: Option<String>,
+        /// Make the results the record, in tests/verifier.json and docs/kernels.md
+        #[arg(long)]
+        record: bool,
     },
     /// Run a benchmark and print its table (root)
     Bench {
@@ -113,7 +124,10 @@ fn perform(task: Task) -> Result<()> {
             let extent = if full { test::Extent::Full } else { test::Extent::Short };
             test::run(filter.as_deref(), extent)
         }
-        Task::Vmtest { kernels, filter } => vmtest::run(&kernels, filter.as_deref()),
+        Task::Verify { record } => verify::run(record),
+        Task::Vmtest { kernels, filter, record } => {
+            vmtest::run(&kernels, filter.as_deref(), record)
+        }
         Task::Bench { name, record, arguments } => bench::run(name, record, &arguments),
         Task::Package { check } => package::run(check),
         Task::Lint => lint::run(),

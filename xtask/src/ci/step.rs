@@ -24,7 +24,7 @@ pub(super) const SHORT: &[Step] = &[
     step("test", |tally| test::measure(None, Extent::Short, Skipped::Fails, tally)),
     step("demo", |_| demo::check()),
     step("package", |_| package::run(true)),
-    step("vmtest", |tally| vmtest::measure(&[Kernel::Linux6_1], Some("prog_rates"), tally)),
+    step("vmtest", |tally| vmtest::measure(&[Kernel::Linux6_1], Some("prog_verify"), false, tally)),
 ];
 
 /// All there are: hours.
@@ -33,7 +33,7 @@ pub(super) const FULL: &[Step] = &[
     step("test", |tally| test::measure(None, Extent::Full, Skipped::Fails, tally)),
     step("demo", |_| demo::check()),
     step("package", |_| package::run(true)),
-    step("vmtest", |tally| vmtest::measure(&[], None, tally)),
+    step("vmtest", |tally| vmtest::measure(&[], None, false, tally)),
     step("bench-path", |_| bench::run(Name::Path, true, &[])),
     step("bench-router", |_| bench::run(Name::Router, true, &[])),
     step("bench-accuracy", |_| bench::run(Name::Accuracy, true, &[])),

@@ -43,6 +43,7 @@ impl fmt::Display for Tally {
 pub(crate) struct Reader {
     /// As libtest counts, where a skipped test has passed.
     counts: Tally,
+    passed: Vec<String>,
     section: Section,
 }
 
@@ -56,7 +57,7 @@ enum Section {
     Successes,
     /// What a test that passed has printed.
     Passed { is_skipped: bool },
-    /// The names of those that passed, once more.
+    /// The names of those that passed.
     Names,
 }
 
@@ -73,7 +74,8 @@ impl Reader {
             ("successes:", Section::Other) => self.section = Section::Successes,
             ("successes:", _) => self.section = Section::Names,
             ("failures:", _) => self.section = Section::Other,
-            (_, Section::Other | Section::Names) => {}
+            (_, Section::Names) => self.passed.extend(line.strip_prefix("    ").map(str::to_owned)),
+            (_, Section::Other) => {}
             (_, Section::Successes | Section::Passed { .. }) => self.read_output(line),
         }
         matches!(self.section, Section::Other | Section::Passed { .. })
@@ -88,6 +90,11 @@ impl Reader {
             self.section = Section::Passed { is_skipped: true };
             self.counts.skipped += 1;
         }
+    }
+
+    /// The names of the tests that passed, skipped ones among them.
+    pub(crate) fn into_passed(self) -> Vec<String> {
+        self.passed
     }
 
     /// What was counted up to now.
@@ -162,6 +169,15 @@ test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 2 filtered out; 
         assert!(shown.contains(&"SKIPPED: said before the test failed"));
         assert!(!shown.contains(&"    netns::a"));
         assert!(!shown.contains(&"successes:"));
+    }
+
+    #[test]
+    fn tests_that_passed_are_named() {
+        let mut reader = Reader::default();
+        for line in OUTPUT.lines() {
+            reader.read(line);
+        }
+        assert_eq!(reader.into_passed(), ["netns::a", "netns::b"]);
     }
 
     #[test]

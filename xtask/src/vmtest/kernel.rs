@@ -37,10 +37,13 @@ impl Kernel {
         }
     }
 
-    /// Parts of the names of tests that it cannot pass: those that attach through TCX, which came with Linux 6.6.
-    pub(super) fn skipped(self) -> &'static [&'static str] {
+    /// What it cannot pass; all else has to run.
+    pub(super) fn lacks(self) -> &'static [Lack] {
         match self {
-            Self::Linux6_1 => &["with_tcx", "a_killed_agent_can_be_detached_from_outside"],
+            Self::Linux6_1 => &[Lack {
+                parts: &["with_tcx", "a_killed_agent_can_be_detached_from_outside"],
+                reason: "TCX came with Linux 6.6",
+            }],
             Self::Linux6_12 | Self::Newest => &[],
         }
     }
@@ -53,6 +56,15 @@ impl Kernel {
             Self::Newest => "trixie-backports sid",
         }
     }
+}
+
+/// A feature that a kernel does not have.
+#[derive(Debug)]
+pub(super) struct Lack {
+    /// Parts of the names of the tests that need it.
+    pub(super) parts: &'static [&'static str],
+    /// Why it is missing.
+    pub(super) reason: &'static str,
 }
 
 /// An unpacked kernel with its modules.

@@ -9,7 +9,9 @@ mod initramfs;
 mod kernel;
 mod modules;
 mod payload;
+mod plan;
 mod qemu;
+mod report;
 
 use std::env::consts::ARCH;
 use std::fs;
@@ -19,59 +21,85 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 
 use crate::test::Tally;
+use crate::verify::Kept;
 use crate::{setup, workspace};
 use payload::Payload;
+use report::Ran;
 
 pub(crate) use bench::tcp as bench_tcp;
 pub(crate) use kernel::Kernel;
 
-/// Runs the suites on each of `kernels`, or on all; ends with a line `N passed, N failed`.
-pub(crate) fn run(kernels: &[Kernel], filter: Option<&str>) -> Result<()> {
+/// Runs the suites on each of `kernels`, or on all, and prints what ran and what the verifiers say. With `is_recording`,
+/// the verifiers' figures become the record, and what all suites did on all kernels a section of the page. Ends with a
+/// line `N passed, N failed`.
+pub(crate) fn run(kernels: &[Kernel], filter: Option<&str>, is_recording: bool) -> Result<()> {
     let mut tally = Tally::default();
-    let outcome = measure(kernels, filter, &mut tally);
+    let outcome = measure(kernels, filter, is_recording, &mut tally);
     println!("{tally}");
     outcome
 }
 
-/// Runs the suites and counts their tests in `sum`, also when this returns an error.
-pub(crate) fn measure(kernels: &[Kernel], filter: Option<&str>, sum: &mut Tally) -> Result<()> {
+/// As [`run`], and counts the tests in `sum`, also when this returns an error.
+pub(crate) fn measure(
+    kernels: &[Kernel],
+    filter: Option<&str>,
+    is_recording: bool,
+    sum: &mut Tally,
+) -> Result<()> {
     ensure!(ARCH == "x86_64", "the kernels are for x86_64, this machine is {ARCH}");
     setup::run(setup::For::VirtualMachines)?;
-    let payload = Payload::build(filter)?;
+    let payload = Payload::build(filter, is_recording)?;
+    let is_whole = kernels.is_empty() && filter.is_none();
     let kernels = if kernels.is_empty() { Kernel::value_variants() } else { kernels };
-    let mut failed = Vec::new();
+    let (mut all, mut failed) = (Vec::new(), Vec::new());
     for &kernel in kernels {
-        match run_on(kernel, &payload) {
-            Ok(tally) => {
-                if tally.failed > 0 {
-                    failed.push(kernel.name());
-                }
-                sum.add(&tally);
-            }
-            Err(error) => {
-                eprintln!("error: on the kernel {}: {error:#}", kernel.name());
-                failed.push(kernel.name());
-            }
+        let outcome = run_on(kernel, &payload, filter.is_none()).and_then(|ran| {
+            all.push(ran);
+            all.last().map_or(Ok(()), Ran::check)
+        });
+        if let Err(error) = outcome {
+            eprintln!("error: on the kernel {}: {error:#}", kernel.name());
+            failed.push(kernel.name());
+        }
+    }
+    all.iter().for_each(|ran| sum.add(&ran.outcome.tally));
+    let mut kept = Kept::read()?;
+    let text = report::text(&all, &kept)?;
+    println!("{text}");
+    if is_recording {
+        ensure!(all.len() == kernels.len(), "recorded nothing, since not every kernel ran");
+        report::record_figures(&all, &mut kept)?;
+        if is_whole {
+            report::SECTION.record(&text)?;
+        } else {
+            eprintln!("vmtest: docs/kernels.md stays: it tells of all suites on all kernels");
         }
     }
     ensure!(failed.is_empty(), "failed on the kernels: {}", failed.join(", "));
     Ok(())
 }
 
-fn run_on(kernel: Kernel, payload: &Payload) -> Result<Tally> {
+/// Runs the tests of `payload` on one kernel; `is_whole` if they are all that a guest can run.
+fn run_on(kernel: Kernel, payload: &Payload, is_whole: bool) -> Result<Ran> {
+    let plan = payload.plan(kernel);
+    if is_whole {
+        plan.check_areas()?;
+    }
     let files = kernel::fetch(kernel)?;
     let initramfs = workspace::root()?.join(format!("target/vm/{}.cpio", kernel.name()));
     initramfs::write(&initramfs, &files, &payload.content(kernel))?;
     eprintln!("vmtest: booting {} under software emulation", files.release);
+    for (test, reason) in &plan.left_out {
+        println!("SKIPPED: {test}: {reason}");
+    }
     let start = Instant::now();
     let outcome =
         qemu::Machine::boot(&files.image, &initramfs, qemu::Clock::Wall).and_then(guest::follow);
     fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
-    let guest::Outcome { tally, data } = outcome?;
-    for (kind, value) in data {
-        eprintln!("vmtest: kernel {}: {kind} {value}", kernel.name());
-    }
+    let mut outcome = outcome?;
+    outcome.tally.skipped += plan.left_out.len() as u64;
     let seconds = start.elapsed().as_secs();
+    let tally = &outcome.tally;
     eprintln!("vmtest: kernel {} ({}): {tally} in {seconds} s", kernel.name(), files.release);
-    Ok(tally)
+    Ok(Ran { kernel, release: files.release, plan, outcome, seconds })
 }

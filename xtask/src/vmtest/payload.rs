@@ -1,13 +1,15 @@
 //! What a guest runs: the agent, the suites, and which of their tests.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::initramfs::Content;
 use super::kernel::Kernel;
-use crate::{exec, test, workspace};
+use super::plan::Plan;
+use crate::{exec, test, verify, workspace};
 
 /// Parts of the names of tests: what runs packets through the loaded program, what needs kernel features that few
 /// machines have, and of the real traffic what an emulated machine sends in time.
@@ -27,26 +29,43 @@ pub(super) struct Payload {
     agent: PathBuf,
     /// Parts of the names of the tests to run; none has white space.
     filters: Vec<String>,
+    /// Names of the tests that have such parts.
+    tests: Vec<String>,
     /// Variables of the suites, as a shell sets them.
     environment: String,
 }
 
 impl Payload {
-    /// Builds agent and suites. `filter` selects tests in place of those that a guest runs otherwise.
-    pub(super) fn build(filter: Option<&str>) -> Result<Self> {
+    /// Builds agent and suites. `filter` selects tests in place of those that a guest runs otherwise; with
+    /// `is_recording`, figures of the verifier are told without being held against the record.
+    pub(super) fn build(filter: Option<&str>, is_recording: bool) -> Result<Self> {
         let agent = ["build", "--release", "-p", "throttle-agent", "--bin", "throttle-agent"];
         let suites = ["test", "--release", "-p", "throttle-tests", "--test", "suites", "--no-run"];
         let filters = filter.map_or_else(|| FILTERS.to_vec(), |filter| vec![filter]);
+        let mut environment = format!(
+            "export {}=1 {}=1 THROTTLE_AGENT=/usr/local/bin/throttle-agent\n",
+            test::MUST_RUN,
+            test::IN_GUEST
+        );
+        if is_recording {
+            environment += &format!("export {}=1\n", verify::RECORDING);
+        }
+        let suites = executable(&suites, "suites")?;
+        let mut list = Command::new(&suites);
+        list.args(["--list", "--format=terse"]).args(&filters);
+        let listing = exec::output(&mut list, "listing the tests")?;
         Ok(Self {
             agent: executable(&agent, "throttle-agent")?,
-            suites: executable(&suites, "suites")?,
+            suites,
             filters: filters.into_iter().map(str::to_owned).collect(),
-            environment: format!(
-                "export {}=1 {}=1 THROTTLE_AGENT=/usr/local/bin/throttle-agent\n",
-                test::MUST_RUN,
-                test::IN_GUEST
-            ),
+            tests: names(&listing).map(str::to_owned).collect(),
+            environment,
         })
+    }
+
+    /// Which tests run on `kernel`, and which cannot.
+    pub(super) fn plan(&self, kernel: Kernel) -> Plan {
+        Plan::new(&self.tests, kernel.lacks())
     }
 
     /// What a guest with `kernel` has of it.
@@ -65,9 +84,15 @@ impl Payload {
     fn arguments(&self, kernel: Kernel) -> String {
         let mut arguments = vec!["--test-threads=1", "--show-output"];
         arguments.extend(self.filters.iter().map(String::as_str));
-        arguments.extend(kernel.skipped().iter().flat_map(|name| ["--skip", name]));
+        let lacking = kernel.lacks().iter().flat_map(|lack| lack.parts);
+        arguments.extend(lacking.flat_map(|part| ["--skip", part]));
         arguments.join(" ")
     }
+}
+
+/// The names in a list of tests: `netns::a: test`.
+fn names(listing: &str) -> impl Iterator<Item = &str> {
+    listing.lines().filter_map(|line| line.strip_suffix(": test"))
 }
 
 /// Runs `cargo ARGUMENTS` and returns the path of the executable that it makes of `target`.
