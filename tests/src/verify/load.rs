@@ -20,8 +20,6 @@ const LOG_BYTES: usize = 1 << 16;
 
 /// What came of loading a program, which is gone by then.
 pub(super) struct Loaded {
-    /// Instructions that the verifier went through.
-    pub(super) verified_instructions: u64,
     /// Size in the kernel's instructions, in bytes.
     pub(super) translated_bytes: u32,
     /// Size in the processor's instructions, in bytes.
@@ -127,7 +125,6 @@ pub(super) fn load(object: &Relocated, entry: &EntryPoint) -> Result<Loaded> {
     let program = program.with_context(|| format!("the verifier says: {}", log.trim_end()))?;
     let info = info(&program).context("asking about a loaded program")?;
     Ok(Loaded {
-        verified_instructions: info.verified_insns.into(),
         translated_bytes: info.xlated_prog_len,
         jited_bytes: info.jited_prog_len,
         duration,

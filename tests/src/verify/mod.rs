@@ -5,6 +5,7 @@
 //! maps that the agent makes.
 
 mod load;
+mod log;
 mod object;
 pub mod privileges;
 pub mod record;
@@ -16,6 +17,7 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use nix::sys::utsname::uname;
 
+use self::log::Statistics;
 use self::object::Relocated;
 use self::record::{Entry, Verification};
 
@@ -26,11 +28,13 @@ pub fn run() -> Result<Verification> {
     let entries = object.entries.iter().map(|entry| {
         let loaded = load::load(&object, entry);
         let loaded = loaded.with_context(|| format!("loading {}", entry.name))?;
-        let depths = stack::depths(&loaded.log)?;
-        let (functions, deepest) = stack::deepest(&entry.instructions, &entry.functions, &depths)?;
+        let Statistics { instructions, stack_bytes } = Statistics::parse(&loaded.log)
+            .with_context(|| format!("reading the verifier's log:\n{}", loaded.log))?;
+        let (functions, deepest) =
+            stack::deepest(&entry.instructions, &entry.functions, &stack_bytes)?;
         Ok(Entry {
             name: entry.name.clone(),
-            instructions: loaded.verified_instructions,
+            instructions,
             functions,
             deepest,
             translated_bytes: loaded.translated_bytes,

@@ -20,17 +20,6 @@ const PSEUDO_FUNC: u8 = 4;
 /// Where a function begins, and its name.
 pub(super) type Start = (usize, String);
 
-/// The bytes of each function, of the line `stack depth 192+280+0` of the verifier's log.
-pub(super) fn depths(log: &str) -> Result<Vec<u32>> {
-    let depths = log
-        .lines()
-        .find_map(|line| line.strip_prefix("stack depth "))
-        .with_context(|| format!("the verifier's log has no line `stack depth`:\n{log}"))?;
-    let depths = depths.split_whitespace().next().unwrap_or_default();
-    let parse = |depth: &str| depth.parse().with_context(|| format!("stack depth `{depths}`"));
-    depths.split('+').map(parse).collect()
-}
-
 /// The functions with their bytes of stack, and the chain of calls that takes most. `functions` are in the order of
 /// their instructions, as `depths` are.
 pub(super) fn deepest(
@@ -84,22 +73,13 @@ fn callees(instructions: &[bpf_insn], functions: &[Start]) -> Result<Vec<Vec<usi
 mod tests {
     use aya_obj::generated::bpf_insn;
 
-    use super::{CALL, LOAD_64, PSEUDO_CALL, PSEUDO_FUNC, deepest, depths};
+    use super::{CALL, LOAD_64, PSEUDO_CALL, PSEUDO_FUNC, deepest};
 
     const EXIT: u8 = 0x95;
 
     fn instruction(code: u8, from: u8, immediate: i32) -> bpf_insn {
         let registers = bpf_insn::new_bitfield_1(0, from);
         bpf_insn { code, _bitfield_align_1: [], _bitfield_1: registers, off: 0, imm: immediate }
-    }
-
-    #[test]
-    fn the_verifier_tells_the_stack_of_each_function() {
-        let log = "verification time 5 usec\nstack depth 192+280+0\nprocessed 5 insns\n";
-        assert_eq!(depths(log).unwrap(), [192, 280, 0]);
-        assert_eq!(depths("stack depth 64 max 96\n").unwrap(), [64]);
-        assert!(depths("processed 5 insns\n").is_err());
-        assert!(depths("stack depth 1+x\n").is_err());
     }
 
     #[test]
