@@ -22,7 +22,7 @@ pub(super) fn is_crash(line: &str) -> bool {
 }
 
 /// What became of a guest's tests.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// How many passed.
     pub(super) tally: Tally,
@@ -30,6 +30,15 @@ pub(super) struct Outcome {
     pub(super) passed: Vec<String>,
     /// What they told with `throttle_tests::guest::tell`: kinds and values.
     pub(super) data: Vec<(String, Value)>,
+}
+
+impl Outcome {
+    /// Adds what became of others.
+    pub(super) fn add(&mut self, other: Self) {
+        self.tally.add(&other.tally);
+        self.passed.extend(other.passed);
+        self.data.extend(other.data);
+    }
 }
 
 /// Shows what `machine` prints until it ends, counts its tests and collects what they tell.

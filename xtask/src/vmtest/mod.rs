@@ -23,7 +23,10 @@ use clap::ValueEnum as _;
 use crate::test::Tally;
 use crate::verify::Kept;
 use crate::{setup, workspace};
+use guest::Outcome;
+use kernel::Files;
 use payload::Payload;
+use qemu::Clock;
 use report::Ran;
 
 pub(crate) use bench::tcp as bench_tcp;
@@ -86,20 +89,34 @@ fn run_on(kernel: Kernel, payload: &Payload, is_whole: bool) -> Result<Ran> {
         plan.check_areas()?;
     }
     let files = kernel::fetch(kernel)?;
-    let initramfs = workspace::root()?.join(format!("target/vm/{}.cpio", kernel.name()));
-    initramfs::write(&initramfs, &files, &payload.content(kernel))?;
-    eprintln!("vmtest: booting {} under software emulation", files.release);
     for (test, reason) in &plan.left_out {
         println!("SKIPPED: {test}: {reason}");
     }
     let start = Instant::now();
-    let outcome =
-        qemu::Machine::boot(&files.image, &initramfs, qemu::Clock::Wall).and_then(guest::follow);
-    fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
-    let mut outcome = outcome?;
+    let mut outcome = Outcome::default();
+    for (clock, tests) in plan.guests() {
+        outcome.add(boot(kernel, &files, payload, clock, &tests)?);
+    }
     outcome.tally.skipped += plan.left_out.len() as u64;
     let seconds = start.elapsed().as_secs();
     let tally = &outcome.tally;
     eprintln!("vmtest: kernel {} ({}): {tally} in {seconds} s", kernel.name(), files.release);
     Ok(Ran { kernel, release: files.release, plan, outcome, seconds })
+}
+
+/// Runs some tests in a guest.
+fn boot(
+    kernel: Kernel,
+    files: &Files,
+    payload: &Payload,
+    clock: Clock,
+    tests: &[&str],
+) -> Result<Outcome> {
+    let initramfs = workspace::root()?.join(format!("target/vm/{}.cpio", kernel.name()));
+    initramfs::write(&initramfs, files, &payload.content(tests))?;
+    let count = tests.len();
+    eprintln!("vmtest: booting {} under software emulation for {count} tests", files.release);
+    let outcome = qemu::Machine::boot(&files.image, &initramfs, clock).and_then(guest::follow);
+    fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
+    outcome
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::initramfs::Content;
@@ -27,9 +27,7 @@ pub(super) struct Payload {
     suites: PathBuf,
     /// The binary under test.
     agent: PathBuf,
-    /// Parts of the names of the tests to run; none has white space.
-    filters: Vec<String>,
-    /// Names of the tests that have such parts.
+    /// Names of the tests to run.
     tests: Vec<String>,
     /// Variables of the suites, as a shell sets them.
     environment: String,
@@ -54,13 +52,9 @@ impl Payload {
         let mut list = Command::new(&suites);
         list.args(["--list", "--format=terse"]).args(&filters);
         let listing = exec::output(&mut list, "listing the tests")?;
-        Ok(Self {
-            agent: executable(&agent, "throttle-agent")?,
-            suites,
-            filters: filters.into_iter().map(str::to_owned).collect(),
-            tests: names(&listing).map(str::to_owned).collect(),
-            environment,
-        })
+        let tests: Vec<_> = names(&listing).map(str::to_owned).collect();
+        ensure!(!tests.is_empty(), "no test's name contains any of: {}", filters.join(", "));
+        Ok(Self { agent: executable(&agent, "throttle-agent")?, suites, tests, environment })
     }
 
     /// Which tests run on `kernel`, and which cannot.
@@ -68,25 +62,17 @@ impl Payload {
         Plan::new(&self.tests, kernel.lacks())
     }
 
-    /// What a guest with `kernel` has of it.
-    pub(super) fn content(&self, kernel: Kernel) -> Content<'_> {
+    /// What a guest that runs `tests` has of it.
+    pub(super) fn content(&self, tests: &[&str]) -> Content<'_> {
         let files = [("throttle-suites", &self.suites), ("throttle-agent", &self.agent)];
         let files = files.map(|(name, file)| (format!("/usr/local/bin/{name}"), file.clone()));
+        let tests = tests.join(" ");
         Content {
             files: files.into(),
-            command: format!("throttle-suites {}", self.arguments(kernel)),
+            command: format!("throttle-suites --test-threads=1 --show-output --exact {tests}"),
             environment: &self.environment,
             ..Content::default()
         }
-    }
-
-    /// The arguments of the suites' binary on `kernel`.
-    fn arguments(&self, kernel: Kernel) -> String {
-        let mut arguments = vec!["--test-threads=1", "--show-output"];
-        arguments.extend(self.filters.iter().map(String::as_str));
-        let lacking = kernel.lacks().iter().flat_map(|lack| lack.parts);
-        arguments.extend(lacking.flat_map(|part| ["--skip", part]));
-        arguments.join(" ")
     }
 }
 

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::kernel::Lack;
+use super::qemu::Clock;
 
 /// What a guest's tests are about.
 #[derive(Debug)]
@@ -51,6 +52,15 @@ impl Plan {
         Self { tests: to_run, left_out }
     }
 
+    /// The tests of each guest: a program that is run packet by packet is the same at any speed, and the verifier takes
+    /// its time; what sends traffic and measures it needs a clock that nobody else slows down.
+    pub(super) fn guests(&self) -> Vec<(Clock, Vec<&str>)> {
+        let tests = self.tests.iter().map(String::as_str);
+        let (alone, traffic) = tests.partition(|test| test.starts_with("prog_"));
+        let guests = [(Clock::Wall, alone), (Clock::Instructions, traffic)];
+        guests.into_iter().filter(|(_, tests): &(_, Vec<_>)| !tests.is_empty()).collect()
+    }
+
     /// Checks that every area has a test.
     pub(super) fn check_areas(&self) -> Result<()> {
         let is_missing = |area: &&Area| self.count(area) == 0 && self.count_left_out(area) == 0;
@@ -73,7 +83,7 @@ impl Plan {
     }
 
     /// How many tests of an area cannot run.
-    fn count_left_out(&self, area: &Area) -> usize {
+    pub(super) fn count_left_out(&self, area: &Area) -> usize {
         self.left_out.iter().filter(|(test, _)| test.contains(area.part)).count()
     }
 }
@@ -87,7 +97,7 @@ impl Area {
 
 #[cfg(test)]
 mod tests {
-    use super::{AREAS, Lack, Plan};
+    use super::{AREAS, Clock, Lack, Plan};
 
     const LACKS: [Lack; 1] = [Lack { parts: &["with_tcx"], reason: "it is old" }];
 
@@ -103,6 +113,16 @@ mod tests {
         assert!(plan.check(&["b".into(), "a::with_clsact".into()]).is_ok());
         let error = plan.check(&["b".into()]).unwrap_err().to_string();
         assert_eq!(error, "1 tests did not pass: a::with_clsact");
+    }
+
+    #[test]
+    fn what_sends_traffic_has_a_guest_of_its_own() {
+        let plan = plan(&["prog_a::b", "guest_a::prog_b", "prog_c::d"]);
+        let guests = plan.guests();
+        assert!(matches!(guests[0].0, Clock::Wall) && matches!(guests[1].0, Clock::Instructions));
+        let tests: Vec<_> = guests.into_iter().map(|(_, tests)| tests).collect();
+        assert_eq!(tests, [vec!["prog_a::b", "prog_c::d"], vec!["guest_a::prog_b"]]);
+        assert!(self::plan(&[]).guests().is_empty());
     }
 
     #[test]
