@@ -17,10 +17,6 @@ use throttle_tests::require_root;
 const PEER: &str = "192.0.2.7";
 const PEER6: &str = "2001:db8::7";
 
-/// At this rate, in bit/s, 100 bytes last 13 minutes: no bucket that owes a packet has room for another while a test
-/// runs, however slow the machine is.
-const NEVER_AGAIN: u64 = 1;
-
 /// Sends a packet of each of so many hosts of a /16; returns how many passed.
 fn flood(program: &mut Program, second: u8, hosts: u32) -> u64 {
     let address = |number: u32| format!("10.{second}.{}.{}", number / 256, number % 256);
@@ -37,7 +33,7 @@ fn a_flood_fills_half_of_the_table_at_once_and_the_rest_at_a_rate() {
     for (max_hosts, ways, per_second) in [(2048, 4096, 1024), (8192, 16_384, 2048)] {
         with_capacity(Side::Far, max_hosts, |program| {
             assert_eq!(program.counters().hosts_capacity, ways);
-            program.set(&limits::each("10.0.0.0/8", limits::rated(NEVER_AGAIN, 1)));
+            program.set(&limits::each("10.0.0.0/8", limits::only(1)));
             let begun = Instant::now();
             let hosts = ways * 3 / 4;
             let passed = flood(program, 0, hosts as u32);
@@ -67,9 +63,9 @@ fn a_flood_fills_half_of_the_table_at_once_and_the_rest_at_a_rate() {
 fn overflowing_hosts_of_one_limit_do_not_starve_those_of_another() {
     require_root!();
     with_capacity(Side::Far, 4, |program| {
-        program.set(&limits::each("10.0.0.0/16", limits::rated(NEVER_AGAIN, 1)));
+        program.set(&limits::each("10.0.0.0/16", limits::only(1)));
         program.set(&limits::each("10.1.0.0/16", limits::rated(8_000_000_000, 1 << 20)));
-        program.set(&limits::each("10.2.0.0/16", limits::rated(NEVER_AGAIN, 2000)));
+        program.set(&limits::each("10.2.0.0/16", limits::only(2000)));
         // Every overflow bucket owes a packet.
         let passed = flood(program, 0, 16_384);
         assert_eq!(passed, 8 + 1024, "hosts in the table, and one of each overflow bucket");
@@ -87,7 +83,7 @@ fn hosts_without_room_earn_no_second_grant_from_the_traffic_of_another_limit() {
     require_root!();
     with_capacity(Side::Far, 4, |program| {
         program.set(&limits::each("10.0.0.0/16", limits::rated(8_000_000_000, 1 << 20)));
-        let granting = limits::each("10.1.0.0/16", limits::rated(NEVER_AGAIN, 1));
+        let granting = limits::each("10.1.0.0/16", limits::only(1));
         program.set(&Limit { one_time_burst: Some(Size::from_bytes(5000)), ..granting });
         flood(program, 0, 64);
         let frame = Frame::udp("10.1.0.1", PEER).bytes();

@@ -13,6 +13,11 @@ pub fn bytes(burst_bytes: u64) -> Rates {
     rated(SLOW_BITS_PER_SECOND, burst_bytes)
 }
 
+/// A burst of bytes, and a byte every eight seconds after it: none while a test runs, however slow the machine is.
+pub fn only(burst_bytes: u64) -> Rates {
+    rated(1, burst_bytes)
+}
+
 /// Bytes at a rate, with a burst.
 pub fn rated(bits_per_second: u64, burst_bytes: u64) -> Rates {
     let rate = BitRate::from_bits_per_second(bits_per_second);

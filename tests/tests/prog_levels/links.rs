@@ -57,7 +57,7 @@ fn overhead_counts_for_every_wire_packet_at_every_level() {
         program.set_link(&overhead(Rates::default()));
         program.keeps(Hook::Ingress, &up(HOST), &Moves::up(Reason::NoLimit, 1024));
         program.set_group(&limits::group(GROUP, of_bytes(1000)));
-        let limit = limits::within(limits::each(PREFIX, limits::rated(800, 2047)), GROUP);
+        let limit = limits::within(limits::each(PREFIX, limits::only(2047)), GROUP);
         program.set(&limit);
         let held = |reason, bytes, fate| Moves::up(reason, bytes).held(HOST, PREFIX, fate);
         let conforms = held(Reason::Conforms, 1024, Fate::Passed).group(GROUP, Fate::Passed);
@@ -76,7 +76,7 @@ fn overhead_counts_for_every_wire_packet_at_every_level() {
         let moves = moves.held(OTHER, PREFIX, Fate::Passed).group(GROUP, Fate::Passed);
         program.keeps(Hook::Ingress, &merged, &moves);
         // The link's own bucket is charged with it as well.
-        program.set_link(&overhead(limits::rated(800, 2047)));
+        program.set_link(&overhead(limits::only(2047)));
         let other = up("172.16.0.1");
         program.keeps(Hook::Ingress, &other, &Moves::up(Reason::NoLimit, 1024));
         program.keeps(Hook::Ingress, &other, &Moves::up(Reason::NoLimit, 1024));
