@@ -4,8 +4,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use throttle_agent::datapath::{Change, Tally};
-use throttle_agent::policy::LimitKey;
+use throttle_agent::policy::{LimitKey, PacketRate};
 use throttle_common::abi::{Direction, Hook, Side};
+use throttle_common::units::Span;
 use throttle_common::verdict::Reason;
 use throttle_tests::packets::Frame;
 use throttle_tests::prog::{Program, Segments, Verdict, limits, with_capacity, with_program};
@@ -125,7 +126,9 @@ fn the_tighter_of_two_buckets_refuses_and_the_other_is_not_charged() {
     require_root!();
     with_program(Side::Far, |program| {
         let mut rates = limits::rated(1_000_000_000, 1 << 20);
-        rates.packets = limits::packets(1).packets;
+        // A packet in 16 seconds, about the slowest that there can be.
+        let refill = Span::from_nanoseconds(16_000_000_000);
+        rates.packets = Some(PacketRate::refilled(1, refill));
         program.set(&limits::each("10.0.0.0/24", rates));
         for _ in 0..2 {
             program.expect(Hook::Ingress, &up("10.0.0.1"), Direction::Up, Reason::Conforms, 1000);
