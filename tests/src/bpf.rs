@@ -140,6 +140,35 @@ impl<const N: usize> Numbers<N> {
     }
 }
 
+/// Pairs of numbers that every processor counts for itself, in a pinned per-CPU array.
+pub struct Tallies {
+    map: OwnedFd,
+    processors: usize,
+}
+
+impl Tallies {
+    /// The array that is pinned at `path`.
+    pub fn open(path: &Path) -> Result<Self> {
+        let processors =
+            aya::util::nr_cpus().map_err(|(_, error)| error).context("counting CPUs")?;
+        Ok(Self { map: open_pinned(path)?, processors })
+    }
+
+    /// The sum over all processors of the pair that has an index.
+    pub fn sum(&self, index: u32) -> Result<[u64; 2]> {
+        let mut values = vec![[0_u64; 2]; self.processors];
+        let mut attr = ElementAttr {
+            map_fd: self.map.as_raw_fd() as u64,
+            key: &raw const index as u64,
+            value: values.as_mut_ptr() as u64,
+            flags: 0,
+        };
+        // SAFETY: the key outlives the call, and so do the values, one for each processor there may be.
+        unsafe { bpf(BPF_MAP_LOOKUP_ELEM, &mut attr) }.context("reading a per-CPU array")?;
+        Ok(values.iter().fold([0; 2], |sum, value| [sum[0] + value[0], sum[1] + value[1]]))
+    }
+}
+
 /// Makes a map of one element with a key of four bytes.
 pub fn map(kind: MapType, value_bytes: u32) -> Result<OwnedFd> {
     create(kind, value_bytes, 1)

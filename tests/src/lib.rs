@@ -58,4 +58,5 @@ pub mod tmux;
 pub mod traffic;
 pub mod tun;
 pub mod verify;
+pub mod twin;
 pub mod wireguard;

@@ -58,17 +58,17 @@ fn kills_at_random_moments_lose_no_limit_and_no_policy() {
     let (begun, rounds) = (Instant::now(), number(ROUNDS).or(is_full().then_some(MANY)));
     let mut done = 0;
     while rounds.map_or(begun.elapsed() < TIME, |rounds| done < rounds) {
-        let moment = *random.pick(&[Moment::Start, Moment::LimitSet, Moment::Apply, Moment::Idle]);
+        let moment = random.pick(&[Moment::Start, Moment::LimitSet, Moment::Apply, Moment::Idle]);
         let what = format!("seed {seed}, round {done}, {moment:?}");
         next += 1;
         let asked = match moment {
             Moment::Start => {
                 agent.kill().unwrap();
-                start_for(agent, router, random.below(START));
+                start_for(agent, router, random.time_below(START));
                 None
             }
             Moment::Idle => {
-                sleep(random.below(CHANGE));
+                sleep(random.time_below(CHANGE));
                 None
             }
             Moment::LimitSet => Some(limit_set(agent, next)),
@@ -77,7 +77,7 @@ fn kills_at_random_moments_lose_no_limit_and_no_policy() {
         let answer = asked.map(|mut command| {
             let command = command.stdout(Stdio::null()).stderr(Stdio::null());
             let mut process = command.spawn().unwrap();
-            sleep(random.below(CHANGE));
+            sleep(random.time_below(CHANGE));
             agent.kill().unwrap();
             process.wait().unwrap().success()
         });

@@ -35,6 +35,7 @@ mod prog_levels;
 mod prog_limits;
 mod prog_packets;
 mod prog_policy;
+mod prog_random;
 mod prog_rates;
 mod prog_table;
 mod prog_verify;

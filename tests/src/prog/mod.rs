@@ -4,16 +4,17 @@ mod moves;
 
 pub mod limits;
 
+use std::io;
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
+use aya::programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions};
 use throttle_agent::datapath::{Counters, Datapath, HookChoice, HostState, Options, Tally};
 use throttle_agent::instance::PIN_ROOT;
 use throttle_agent::policy::{Group, Limit, LimitKey, LinkLimit};
-use throttle_common::abi::{Direction, Hook, Side};
+use throttle_common::abi::{Direction, Hook, Side, VERSION};
 use throttle_common::verdict::Reason;
 
 use self::moves::Standing;
@@ -60,8 +61,12 @@ pub struct Program {
 /// The interface that it is attached to, which every namespace has.
 pub const LINK: &str = "lo";
 
+/// Its index in every namespace.
+pub const LOOPBACK_INDEX: u32 = 1;
+
 /// Offsets in `struct __sk_buff` of linux/bpf.h.
 const MARK: usize = 8;
+const IFINDEX: usize = 40;
 const TSTAMP: usize = 152;
 const GSO_SEGS: usize = 164;
 const GSO_SIZE: usize = 176;
@@ -131,6 +136,12 @@ impl Program {
         self.datapath = Some(datapath);
     }
 
+    /// The directory of its pins.
+    pub fn pins(&self) -> PathBuf {
+        let Options { pin_root, instance, .. } = &self.options;
+        pin_root.join(VERSION.to_string()).join(instance)
+    }
+
     /// Puts a limit in force.
     pub fn set(&mut self, limit: &Limit) {
         self.datapath().set_limit(limit).unwrap_or_else(|error| panic!("{error}"));
@@ -167,21 +178,40 @@ impl Program {
 
     /// Runs one buffer and returns all that comes out.
     pub fn treat(&mut self, hook: Hook, frame: &[u8], segments: Segments) -> Outcome {
+        let outcome = self.treat_on(LOOPBACK_INDEX, hook, frame, segments);
+        outcome.expect("BPF_PROG_TEST_RUN").expect("a frame that the kernel runs")
+    }
+
+    /// As [`treat`](Self::treat), on the interface of an index; `None` for a frame that the kernel does
+    /// not run.
+    pub fn treat_on(
+        &mut self,
+        ifindex: u32,
+        hook: Hook,
+        frame: &[u8],
+        segments: Segments,
+    ) -> Result<Option<Outcome>, ProgramError> {
         let classifier = self.classifier(hook);
         let mut bytes = vec![0; frame.len() + 256];
-        let mut context = context(segments);
-        let given = context;
+        let given = context(ifindex, segments);
+        let mut context = given;
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.data_out = Some(&mut bytes);
         options.ctx_in = Some(&given);
         options.ctx_out = Some(&mut context);
-        let result = classifier.test_run(options).expect("BPF_PROG_TEST_RUN");
+        let result = match classifier.test_run(options) {
+            Ok(result) => result,
+            Err(ProgramError::SyscallError(refused)) if is_invalid(&refused.io_error) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         bytes.truncate(result.data_size_out as usize);
         let word = |at: usize| u32::from_ne_bytes(*context[at..].first_chunk().expect("a word"));
         let long = |at: usize| u64::from_ne_bytes(*context[at..].first_chunk().expect("a long"));
         let verdict = verdict(result.return_value);
-        Outcome { verdict, bytes, mark: word(MARK), departs_ns: long(TSTAMP) }
+        Ok(Some(Outcome { verdict, bytes, mark: word(MARK), departs_ns: long(TSTAMP) }))
     }
 
     /// Runs one packet `times` times; returns the mean duration of one run.
@@ -295,7 +325,7 @@ pub fn sound<T>(answer: throttle_agent::error::Result<T>) -> T {
 
 /// Runs one packet `times` times through a classifier; returns the mean duration of one run.
 pub fn repeat(classifier: &SchedClassifier, frame: &[u8], times: u32) -> Duration {
-    let context = context(Segments::default());
+    let context = context(LOOPBACK_INDEX, Segments::default());
     let mut options = TestRunOptions::new();
     options.data_in = Some(frame);
     options.ctx_in = Some(&context);
@@ -303,11 +333,17 @@ pub fn repeat(classifier: &SchedClassifier, frame: &[u8], times: u32) -> Duratio
     classifier.test_run(options).expect("BPF_PROG_TEST_RUN").duration
 }
 
-fn context(segments: Segments) -> [u8; SK_BUFF_BYTES] {
+fn context(ifindex: u32, segments: Segments) -> [u8; SK_BUFF_BYTES] {
     let mut context = [0; SK_BUFF_BYTES];
-    context[GSO_SEGS..GSO_SEGS + 4].copy_from_slice(&segments.count.to_ne_bytes());
-    context[GSO_SIZE..GSO_SIZE + 4].copy_from_slice(&segments.size_bytes.to_ne_bytes());
+    let mut write = |at: usize, word: u32| context[at..at + 4].copy_from_slice(&word.to_ne_bytes());
+    write(IFINDEX, ifindex);
+    write(GSO_SEGS, segments.count);
+    write(GSO_SIZE, segments.size_bytes);
     context
+}
+
+fn is_invalid(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINVAL)
 }
 
 fn verdict(answer: u32) -> Verdict {

@@ -1,0 +1,159 @@
+//! Random packets under random policies: the program in the kernel and its twin on the host agree on each.
+//!
+//! What is compared of every packet: the verdict (to go on, or to drop; there is no other), its reason with
+//! the packets and bytes that it counts, every byte that comes out, mark and departure time. What is compared after
+//! every policy: all that was counted by link and reason, by limit, by group and by host.
+
+mod pair;
+
+use std::env;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use throttle_agent::datapath::Options;
+use throttle_common::abi::{Hook, Side};
+use throttle_common::packet::LinkHeader;
+use throttle_tests::netns::Namespace;
+use throttle_tests::prog::{LINK, LOOPBACK_INDEX, Program, Segments};
+use throttle_tests::random::Random;
+use throttle_tests::random::frames::{self, Packet};
+use throttle_tests::random::policy::{self, UNIT_NS};
+use throttle_tests::require_root;
+use throttle_tests::tap::Tun;
+
+use self::pair::{Interface, Pair};
+
+/// Packets that once were told apart, a line each; what they were is in the line above.
+const REGRESSIONS: &str = include_str!("regressions.txt");
+
+/// The seed of the first policy, unless `THROTTLE_TESTS_SEED` gives another. The full variant begins with
+/// the time.
+const SEED: u64 = 20_260_501;
+
+/// Packets of a policy.
+const PACKETS: u64 = 25_000;
+
+/// A policy's run ends before a unit of its buckets has drained.
+const LONGEST: Duration = Duration::from_nanos(UNIT_NS / 2);
+
+/// What the default and the full variant send.
+const FULL_PACKETS: u64 = 3_000_000;
+const DEFAULT_TIME: Duration = Duration::from_secs(10);
+
+const TUN: &str = "tun0";
+/// An interface whose packets have no link header.
+const ARPHRD_NONE: u16 = 0xfffe;
+
+/// Runs `test` beside a twin, on loopback and a tun device with hosts on random sides.
+fn with_pair(seed: u64, random: &mut Random, test: impl FnOnce(&mut Pair<'_>, &mut Random) + Send) {
+    let namespace = Namespace::new("prog").expect("a namespace");
+    let _tun = Tun::new(&namespace, TUN, ARPHRD_NONE).expect("a tun device");
+    let host_bits = random.pick(&[48, 56, 64, 64, 128]);
+    let sides = [(); 2].map(|()| random.pick(&[Side::Far, Side::Near]));
+    let run = || {
+        // What is taken in advance is taken by a processor.
+        let mut processors = CpuSet::new();
+        processors.set(0).expect("a processor");
+        sched_setaffinity(Pid::from_raw(0), &processors).expect("staying on a processor");
+        let tun = nix::net::if_::if_nametoindex(TUN).expect("the tun device");
+        let interfaces = [(LINK, LOOPBACK_INDEX), (TUN, tun)];
+        let interfaces = [0, 1].map(|number| Interface {
+            name: interfaces[number].0,
+            index: interfaces[number].1,
+            side: sides[number],
+            header: [LinkHeader::Ethernet, LinkHeader::None][number],
+        });
+        let options =
+            Options { max_hosts: 4096, ipv6_host_prefix: host_bits, ..Program::options() };
+        let mut program = Program::open_with(options);
+        let mut pair = Pair::new(&mut program, &interfaces, host_bits, seed);
+        pair.apply(&policy::policy(random, &[LINK, TUN], host_bits));
+        test(&mut pair, random);
+    };
+    namespace.run(run).expect("the namespace");
+}
+
+/// A random policy, and random packets under it; returns how many were compared.
+fn compare(seed: u64) -> u64 {
+    let (mut random, mut compared) = (Random::new(seed), 0);
+    with_pair(seed, &mut random, |pair, random| {
+        let begun = Instant::now();
+        for (link, packet) in regressions() {
+            pair.send(link, &packet);
+        }
+        for number in 0..PACKETS {
+            if begun.elapsed() >= LONGEST {
+                break;
+            }
+            if number % (PACKETS / 4) == PACKETS / 8 {
+                let prefix = random.pick(&policy::REPLACED);
+                pair.set(&policy::limit(random, prefix));
+            }
+            let link = usize::from(random.once_in(4));
+            let header = [LinkHeader::Ethernet, LinkHeader::None][link];
+            let packet = frames::packet(random, header);
+            pair.send(link, &packet);
+        }
+        pair.compare_counters();
+        compared = pair.compared;
+    });
+    compared
+}
+
+#[test]
+fn kernel_and_host_agree_on_every_random_packet() {
+    require_root!();
+    let is_full = env::var_os("THROTTLE_TESTS_FULL").is_some();
+    let first = first_seed(is_full);
+    println!("seeds from {first} on");
+    let (begun, mut compared, mut policies) = (Instant::now(), 0, 0);
+    while if is_full { compared < FULL_PACKETS } else { begun.elapsed() < DEFAULT_TIME } {
+        compared += compare(first.wrapping_add(policies));
+        policies += 1;
+    }
+    println!("{compared} packets under {policies} policies agree");
+    assert!(compared > 0, "no packet was compared");
+}
+
+#[test]
+fn kernel_and_host_agree_on_every_ethertype() {
+    require_root!();
+    let mut random = Random::new(SEED);
+    with_pair(SEED, &mut random, |pair, random| {
+        let begun = Instant::now();
+        for ethertype in 0..=u16::MAX {
+            pair.send(0, &frames::of_ethertype(random, ethertype));
+            assert!(begun.elapsed() < LONGEST, "{ethertype} ethertypes took too long");
+        }
+        pair.compare_counters();
+    });
+}
+
+fn first_seed(is_full: bool) -> u64 {
+    let time = || {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    };
+    match env::var("THROTTLE_TESTS_SEED") {
+        Ok(seed) => seed.parse().expect("THROTTLE_TESTS_SEED: a number below 2^64"),
+        Err(_) if is_full => time() << 16,
+        Err(_) => SEED,
+    }
+}
+
+/// Lines as the comparison prints a packet: interface, hook, size and count of segments, bytes in hex.
+fn regressions() -> impl Iterator<Item = (usize, Packet)> {
+    let lines = REGRESSIONS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [interface, hook, size, count, hex] = words[..] else { panic!("five words: {line}") };
+        let number = |text: &str| text.parse().expect("a number");
+        let bytes = (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16));
+        let packet = Packet {
+            hook: if hook == "in" { Hook::Ingress } else { Hook::Egress },
+            segments: Segments { size_bytes: number(size), count: number(count) },
+            bytes: bytes.collect::<Result<_, _>>().expect("hex digits"),
+        };
+        (usize::from(interface == TUN), packet)
+    })
+}
