@@ -92,7 +92,7 @@ pub(super) const fn size(rate: &Rate, debt: u64, cost: u64) -> u64 {
 }
 
 impl Advance {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { from: Cell::new(0), to: Cell::new(0) }
     }
 

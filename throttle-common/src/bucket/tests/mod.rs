@@ -1,10 +1,13 @@
 //! What the bucket promises, one packet after the other; [`levels`] has the promises of several
 //! levels, [`credit`] those of a burst granted once, [`advance`] those of what is charged in advance,
-//! [`contention`] and [`model`] those of processors at once.
+//! [`exact`] compares trees with exact fractions, [`corners`] walks whole domains, [`contention`] and [`model`]
+//! have the promises of processors at once.
 
 mod advance;
 mod contention;
+mod corners;
 mod credit;
+mod exact;
 mod levels;
 mod model;
 

@@ -1,4 +1,5 @@
-//! Processors that charge the levels of random trees at once, under random schedules.
+//! Processors that charge the levels of random trees at once, under random schedules; [`every`] schedule of small
+//! ones.
 //!
 //! What holds of every bucket, at any number of levels:
 //!
@@ -14,6 +15,7 @@
 
 mod check;
 mod credit;
+mod every;
 mod processor;
 mod tree;
 
