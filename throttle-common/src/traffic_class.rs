@@ -83,6 +83,25 @@ mod tests {
 
     use super::*;
 
+    /// All first two bytes of a header, and every DSCP.
+    #[test]
+    fn every_header_keeps_all_but_what_is_set() {
+        for word in 0..=u16::MAX {
+            for (version, class_mask) in [(Version::V4, 0x00ff), (Version::V6, 0x0ff0)] {
+                let before = ClassBytes::new(version, word.to_be_bytes());
+                let class = (word & class_mask) >> class_mask.trailing_zeros();
+                assert_eq!(u16::from(before.class()), class);
+                let word_of = |after: ClassBytes| u16::from_be_bytes(after.bytes());
+                let with = |class: u16| word & !class_mask | class << class_mask.trailing_zeros();
+                assert_eq!(word_of(before.marked_ce()), with(class | 3));
+                for dscp in 0..64 {
+                    let expected = with(u16::from(dscp) << 2 | class & 3);
+                    assert_eq!(word_of(before.with_dscp(dscp)), expected);
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_dscp_changes_neither_ecn_nor_the_rest_of_the_header(

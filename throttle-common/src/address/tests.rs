@@ -44,6 +44,42 @@ fn multicast_broadcast_and_link_local_are_told_from_the_rest() {
     assert!(!v6("fec0::1").is_link_local() && !v6("fd80::1").is_link_local());
 }
 
+#[test]
+fn every_prefix_length_cuts_what_lies_behind_it() {
+    let patterns =
+        [u128::MAX, 0x5555 << 112 | 0x5555, 1 << 127 | 1, 0xfd00_0001_0002_03ff << 64 | 7];
+    for bits in 0..=128 {
+        let mask = Mask::from_prefix_len(bits);
+        assert_eq!(mask.prefix_len(), bits);
+        for pattern in patterns {
+            let kept = if bits == 0 { 0 } else { pattern >> (128 - bits) << (128 - bits) };
+            let address = Address::from_octets(pattern.to_be_bytes());
+            assert_eq!(address.host(&mask), Address::from_octets(kept.to_be_bytes()), "/{bits}");
+        }
+        let ipv4 = v4("10.1.2.255");
+        assert_eq!(ipv4.host(&mask), ipv4, "/{bits}");
+    }
+}
+
+/// All first halves of IPv4 addresses and all first groups of IPv6 ones.
+#[test]
+fn every_first_sixteen_bits_are_classed_as_by_the_standard_library() {
+    for first in 0..=u16::MAX {
+        for second in [0, 1, 0x7fff, 0x8000, u16::MAX] {
+            let ip = Ipv4Addr::from(u32::from(first) << 16 | u32::from(second));
+            let address = Address::from_ipv4(ip.octets());
+            assert_eq!(address.is_multicast(), ip.is_multicast() || ip.is_broadcast(), "{ip}");
+            assert_eq!(address.is_link_local(), ip.is_link_local(), "{ip}");
+            // No first group is one that IPv4 addresses have, but for zero.
+            let ip = Ipv6Addr::from([first, second, 0, 0, 0, 0, second, 1]);
+            let address = Address::from_octets(ip.octets());
+            assert!(!address.is_ipv4(), "{ip}");
+            assert_eq!(address.is_multicast(), ip.is_multicast(), "{ip}");
+            assert_eq!(address.is_link_local(), ip.is_unicast_link_local(), "{ip}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn octets_round_trip(octets: [u8; 16]) {

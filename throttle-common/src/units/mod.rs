@@ -20,3 +20,6 @@ pub use packets::PacketsPerSecond;
 pub use rate::BitRate;
 pub use size::Size;
 pub use span::Span;
+
+#[cfg(test)]
+mod tests;

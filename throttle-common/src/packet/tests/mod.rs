@@ -7,6 +7,7 @@ mod exempt;
 mod frames;
 mod measure;
 mod parse;
+mod whole;
 
 const SOURCE: [u8; 4] = [10, 0, 0, 1];
 const DESTINATION: [u8; 4] = [192, 0, 2, 7];

@@ -1,3 +1,7 @@
+//! What rates cost; [`whole`] has what holds over whole domains.
+
+mod whole;
+
 use std::vec::Vec;
 
 use proptest::prelude::*;
