@@ -21,6 +21,7 @@ mod faults_pins;
 mod faults_rounds;
 mod faults_steps;
 mod faults_table;
+mod fuzz_corpora;
 mod guest_delay;
 mod guest_ecn;
 mod guest_harness;

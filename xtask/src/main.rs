@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod ebpf;
 mod exec;
+mod fuzz;
 mod lint;
 mod markdown;
 mod package;
@@ -62,6 +63,14 @@ enum Task {
         /// Make the figures the record of this kernel, in tests/verifier.json and docs/kernels.md
         #[arg(long)]
         record: bool,
+    },
+    /// Run the fuzz targets of tests/fuzz, or the one that is named
+    Fuzz {
+        /// Name of a target
+        target: Option<String>,
+        /// How long each runs
+        #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
     },
     /// Run suites in virtual machines, on other kernels and with their features (root)
     Vmtest {
@@ -128,6 +137,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Vmtest { kernels, filter, record } => {
             vmtest::run(&kernels, filter.as_deref(), record)
         }
+        Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Task::Bench { name, record, arguments } => bench::run(name, record, &arguments),
         Task::Package { check } => package::run(check),
         Task::Lint => lint::run(),

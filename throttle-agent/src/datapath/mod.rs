@@ -7,7 +7,7 @@ mod bpf;
 mod carry;
 mod change;
 mod clock;
-mod codec;
+pub mod codec;
 mod config;
 mod counters;
 mod events;

@@ -3,12 +3,15 @@
 
 mod bpf_linker;
 mod cargo_deny;
+mod cargo_fuzz;
 mod install;
 mod packages;
 mod schemathesis;
 mod toolchain;
 
 use anyhow::Result;
+
+pub(crate) use cargo_fuzz::NAME as CARGO_FUZZ;
 
 /// What the machine is being prepared for; each includes `Build`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(crate) enum For {
     PackageCheck,
     /// Running the linters.
     Lint,
+    /// Running fuzz targets.
+    Fuzz,
 }
 
 /// Prepares the machine; prints one line if there is nothing to do.
@@ -50,6 +55,10 @@ pub(crate) fn run(purpose: For) -> Result<()> {
         For::Lint => {
             present.push(toolchain::linters()?);
             present.push(cargo_deny::prepare()?);
+        }
+        For::Fuzz => {
+            present.push(packages::prepare(&[packages::FUZZ])?);
+            present.push(cargo_fuzz::prepare()?);
         }
     }
     eprintln!("setup: ready: {}", present.join(", "));

@@ -69,6 +69,10 @@ pub(super) const PACKAGE_CHECK: &[Package] = &[
     },
 ];
 
+/// What builds fuzz targets.
+pub(super) const FUZZ: &[Package] =
+    &[Package { name: "g++", commands: &["g++"], reason: "libFuzzer, which is C++" }];
+
 /// Installs what is missing of `lists` if this is Debian and we are root; names it otherwise.
 pub(super) fn prepare(lists: &[&[Package]]) -> Result<String> {
     let wanted: Vec<_> = lists.iter().copied().flatten().collect();

@@ -1,4 +1,5 @@
-//! Limits as an operator states them, and as the kernel computes with them.
+//! Limits as an operator states them, and as the kernel computes with them. Public for the fuzzer, which reads
+//! entries that nobody wrote.
 
 mod address;
 mod rates;
@@ -21,7 +22,7 @@ use crate::{
 
 /// The limit of a prefix in the kernel's form. `group` is the row of its group, or of none; the
 /// caller gives it its index.
-pub(super) fn encode(limit: &Limit, group: u32) -> Result<abi::Limit> {
+pub fn encode(limit: &Limit, group: u32) -> Result<abi::Limit> {
     let Limit { up, down, total, .. } = limit;
     let stated = stated([*up, *down], *total, |rate| match limit.action {
         Action::Ecn => rate.marking_from_half(),
@@ -70,7 +71,7 @@ pub(super) fn encode(limit: &Limit, group: u32) -> Result<abi::Limit> {
 }
 
 /// The limit of a prefix as it was stated.
-pub(super) fn decode(limit: &abi::Limit, group: Option<GroupName>) -> Result<Limit> {
+pub fn decode(limit: &abi::Limit, group: Option<GroupName>) -> Result<Limit> {
     let ([up, down], total) = read(limit);
     let size = |bytes: u64| (bytes != 0).then(|| Size::from_bytes(bytes));
     let action = decode_action(limit)?;
@@ -89,7 +90,7 @@ pub(super) fn decode(limit: &abi::Limit, group: Option<GroupName>) -> Result<Lim
 }
 
 /// A group in the kernel's form; the caller gives it its index.
-pub(super) fn encode_group(group: &Group) -> Result<abi::Limit> {
+pub fn encode_group(group: &Group) -> Result<abi::Limit> {
     let stated = stated([group.up, group.down], group.total, |rate| rate)?;
     let mut name = [0; NAME_BYTES];
     let bytes = group.name.as_str().as_bytes();
@@ -99,7 +100,7 @@ pub(super) fn encode_group(group: &Group) -> Result<abi::Limit> {
 }
 
 /// A group as it was stated.
-pub(super) fn decode_group(limit: &abi::Limit) -> Result<Group> {
+pub fn decode_group(limit: &abi::Limit) -> Result<Group> {
     let bytes = limit.name.split(|&byte| byte == 0).next().unwrap_or_default();
     let name = String::from_utf8_lossy(bytes);
     let name =
@@ -109,14 +110,14 @@ pub(super) fn decode_group(limit: &abi::Limit) -> Result<Group> {
 }
 
 /// The limit of a link in the kernel's form; the caller gives it its index.
-pub(super) fn encode_link(link: &LinkLimit) -> Result<abi::Limit> {
+pub fn encode_link(link: &LinkLimit) -> Result<abi::Limit> {
     let stated = stated([link.up, link.down], link.total, |rate| rate)?;
     let flags = stated.flags | abi::Limit::LINK | parent_flag(link.action);
     Ok(abi::Limit { flags, ..bare(&stated) })
 }
 
 /// The limit of a link as it was stated.
-pub(super) fn decode_link(limit: &abi::Limit, overhead_bytes: u32) -> Result<LinkLimit> {
+pub fn decode_link(limit: &abi::Limit, overhead_bytes: u32) -> Result<LinkLimit> {
     let overhead_bytes = u16::try_from(overhead_bytes).map_err(|_| {
         Error::failed(format!("reading a pinned link: overhead of {overhead_bytes} bytes"))
     })?;

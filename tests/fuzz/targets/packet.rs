@@ -1,0 +1,5 @@
+//! See `throttle_tests::fuzz`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| throttle_tests::fuzz::check("packet", bytes));
