@@ -31,8 +31,11 @@ const REGRESSIONS: &str = include_str!("regressions.txt");
 /// the time.
 const SEED: u64 = 20_260_501;
 
-/// Packets of a policy.
-const PACKETS: u64 = 25_000;
+/// Packets of a policy: enough to be worth loading the program for.
+const PACKETS: u64 = 100_000;
+
+/// Packets between changes of a limit.
+const CHANGE: u64 = 10_000;
 
 /// A policy's run ends before a unit of its buckets has drained.
 const LONGEST: Duration = Duration::from_nanos(UNIT_NS / 2);
@@ -86,7 +89,7 @@ fn compare(seed: u64) -> u64 {
             if begun.elapsed() >= LONGEST {
                 break;
             }
-            if number % (PACKETS / 4) == PACKETS / 8 {
+            if number % CHANGE == CHANGE / 2 {
                 let prefix = random.pick(&policy::REPLACED);
                 pair.set(&policy::limit(random, prefix));
             }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::bench::{self, Name};
 use crate::test::{Extent, Skipped, Tally};
 use crate::vmtest::Kernel;
-use crate::{demo, lint, package, test, vmtest};
+use crate::{demo, fuzz, lint, package, test, vmtest};
 
 /// One check.
 pub(super) struct Step {
@@ -27,6 +27,9 @@ pub(super) const SHORT: &[Step] = &[
     step("vmtest", |tally| vmtest::measure(&[Kernel::Linux6_1], Some("prog_verify"), false, tally)),
 ];
 
+/// How long each fuzz target runs.
+const FUZZ_SECONDS: u32 = 600;
+
 /// All there are: hours.
 pub(super) const FULL: &[Step] = &[
     step("lint", |_| lint::run()),
@@ -34,6 +37,7 @@ pub(super) const FULL: &[Step] = &[
     step("demo", |_| demo::check()),
     step("package", |_| package::run(true)),
     step("vmtest", |tally| vmtest::measure(&[], None, false, tally)),
+    step("fuzz", |_| fuzz::run(None, FUZZ_SECONDS)),
     step("bench-path", |_| bench::run(Name::Path, true, &[])),
     step("bench-router", |_| bench::run(Name::Router, true, &[])),
     step("bench-accuracy", |_| bench::run(Name::Accuracy, true, &[])),
