@@ -97,7 +97,8 @@ impl Saved {
                     take(record, changes).map_err(|error| self.damaged("journal", error))?;
                 }
                 Ok(_) => {}
-                Err(_) if end == journal.len() => break,
+                // One that is whole, as of a newer agent, was told of.
+                Err(_) if end == journal.len() && !Record::is_whole(whole) => break,
                 Err(error) => return Err(self.damaged("journal", error)),
             }
             sound = end;

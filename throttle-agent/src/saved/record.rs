@@ -147,15 +147,23 @@ impl Record {
 
     /// Reads a line without its end.
     pub(super) fn read(line: &[u8]) -> Result<Self> {
-        let damaged = || Error::failed("the line's sum is not that of its content");
-        let (digits, json) = line.split_at_checked(17).ok_or_else(damaged)?;
-        let digits = std::str::from_utf8(digits).ok().and_then(|text| text.strip_suffix(' '));
-        let stated = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        if stated != Some(sum(json)) {
-            return Err(damaged());
-        }
+        let json = content(line)
+            .ok_or_else(|| Error::failed("the line's sum is not that of its content"))?;
         serde_json::from_slice(json).map_err(|error| Error::from(anyhow::Error::new(error)))
     }
+
+    /// Whether a line without its end is as it was written, whatever that means.
+    pub(super) fn is_whole(line: &[u8]) -> bool {
+        content(line).is_some()
+    }
+}
+
+/// What stands behind a line's sum; `None` when the sum is not that of it.
+fn content(line: &[u8]) -> Option<&[u8]> {
+    let (digits, json) = line.split_at_checked(17)?;
+    let digits = std::str::from_utf8(digits).ok()?.strip_suffix(' ')?;
+    let stated = u64::from_str_radix(digits, 16).ok()?;
+    (stated == sum(json)).then_some(json)
 }
 
 /// FNV-1a over 64 bits (Fowler, Noll, Vo): it finds torn and damaged lines, no forged ones.

@@ -51,6 +51,21 @@ fn damage_before_the_last_line_is_told() {
     assert!(error.hint_text().unwrap().contains("remove it"), "{error:?}");
 }
 
+#[test]
+fn a_whole_last_line_that_cannot_be_read_is_told_and_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    put(&mut store, limit(1, 8_000_000));
+    let journal = directory.path().join("changes.journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    // As an agent writes it that knows more kinds of changes.
+    bytes.extend(b"cf6960e577e0ab5f {\"number\":2,\"changes\":[{\"tariff\":{}}]}\n");
+    fs::write(&journal, &bytes).unwrap();
+    let error = Store::open(Origin::default(), None, Some(directory.path())).err().unwrap();
+    assert!(error.to_string().contains("tariff"), "{error}");
+    assert_eq!(fs::read(&journal).unwrap(), bytes);
+}
+
 /// Many limits, so that they make a snapshot.
 fn many(bits_per_second: u64) -> Vec<(Key, Option<Entry>)> {
     (0..201).map(|number| host_limit(number, bits_per_second)).collect()
