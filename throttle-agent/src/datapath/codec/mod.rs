@@ -27,7 +27,7 @@ pub fn encode(limit: &Limit, group: u32) -> Result<abi::Limit> {
     let stated = stated([*up, *down], *total, |rate| match limit.action {
         Action::Ecn => rate.marking_from_half(),
         Action::Pace { ecn_above: Some(delay) } => {
-            rate.marking_from(delay.nanoseconds() * TICKS_PER_NS)
+            rate.marking_from(delay.nanoseconds().saturating_mul(TICKS_PER_NS))
         }
         Action::Drop
         | Action::Dscp(_)
