@@ -1,9 +1,15 @@
-//! What fuzzers begin with, and what they once found: every file of every target, without a fuzzer.
+//! What fuzzers begin with, and what they once found: every file of every target, and what random damage makes
+//! of them, without a fuzzer.
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 
 use throttle_tests::fuzz::{TARGETS, files};
+use throttle_tests::random::Random;
+
+/// Damaged inputs of each target, and in a run that has time.
+const DAMAGED: u32 = 2_000;
+const DAMAGED_IN_FULL: u32 = 200_000;
 
 #[test]
 fn every_seed_and_regression_keeps_its_promise() {
@@ -11,12 +17,57 @@ fn every_seed_and_regression_keeps_its_promise() {
     for target in TARGETS {
         for path in files(target.name).unwrap_or_else(|error| panic!("{error:#}")) {
             let bytes = fs::read(&path).expect("a file");
-            if catch_unwind(AssertUnwindSafe(|| (target.check)(&bytes))).is_err() {
+            if catch_unwind(|| (target.check)(&bytes)).is_err() {
                 broken.push(path);
             }
         }
     }
     assert!(broken.is_empty(), "what these files check does not hold: {broken:?}");
+}
+
+#[test]
+fn damaged_seeds_keep_their_promise() {
+    let times = match std::env::var_os("THROTTLE_TESTS_FULL") {
+        Some(_) => DAMAGED_IN_FULL,
+        None => DAMAGED,
+    };
+    let mut found = Vec::new();
+    for target in TARGETS {
+        let mut random = Random::new(target.name.len() as u64);
+        let files = files(target.name).unwrap_or_else(|error| panic!("{error:#}"));
+        let seeds: Vec<_> = files.iter().map(|path| fs::read(path).expect("a file")).collect();
+        let mut inputs = (0..times).map(|_| damaged(&mut random, &seeds));
+        let breaks = |bytes: &Vec<u8>| catch_unwind(|| (target.check)(bytes)).is_err();
+        if let Some(bytes) = inputs.find(breaks) {
+            found.push(format!("{}: {}", target.name, bytes.escape_ascii()));
+        }
+    }
+    assert!(found.is_empty(), "what breaks a promise:\n{}", found.join("\n"));
+}
+
+/// A seed of which some bytes are changed, removed, doubled, or taken from another one.
+fn damaged(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = seeds[random.index(seeds.len())].clone();
+    for _ in 0..=random.below(4) {
+        if bytes.is_empty() {
+            break;
+        }
+        let (from, other) = (random.index(bytes.len()), &seeds[random.index(seeds.len())]);
+        let to = (from + random.index(16)).min(bytes.len());
+        match random.below(6) {
+            0 => bytes[from] = random.byte(),
+            1 => bytes[from] ^= 1 << random.below(8),
+            2 => drop(bytes.drain(from..to)),
+            3 => drop(bytes.splice(from..from, bytes[from..to].to_vec())),
+            4 => bytes.truncate(from),
+            _ => {
+                let start = random.index(other.len());
+                let end = (start + random.index(40)).min(other.len());
+                bytes.splice(from..to, other[start..end].to_vec());
+            }
+        }
+    }
+    bytes
 }
 
 #[test]
