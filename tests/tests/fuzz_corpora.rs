@@ -9,7 +9,7 @@ use throttle_tests::random::Random;
 
 /// Damaged inputs of each target, and in a run that has time.
 const DAMAGED: u32 = 2_000;
-const DAMAGED_IN_FULL: u32 = 200_000;
+const DAMAGED_IN_FULL: u32 = 50_000;
 
 #[test]
 fn every_seed_and_regression_keeps_its_promise() {

@@ -107,7 +107,7 @@ impl Rate {
         if units == 0 {
             return None;
         }
-        let burst = u128::from(burst_units) * ticks / units;
+        let burst = u128::from(burst_units).checked_mul(ticks)? / units;
         let scaled = |shift: u32| ((ticks << shift) + units / 2) / units;
         let shift = (1..=MAX_SHIFT).rev().find(|&shift| scaled(shift) < MULT_LIMIT)?;
         Some(Self {

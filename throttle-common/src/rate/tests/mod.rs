@@ -79,6 +79,7 @@ fn a_burst_beyond_two_years_and_a_zero_rate_are_refused() {
     assert_eq!(Rate::packets(0, 1), None);
     assert_eq!(Rate::bytes(8_000, 1 << 40), None);
     assert!(Rate::bytes(8_000, 1 << 36).is_some());
+    assert_eq!(Rate::refilled(u64::MAX, u64::MAX), None);
 }
 
 #[test]
