@@ -90,6 +90,7 @@ impl FromStr for LinkSpec {
             Some((interface, "far")) => (interface, Side::Far),
             Some((interface, "near")) => (interface, Side::Near),
             Some((interface, _)) => {
+                let interface = interface.escape_debug();
                 return Err(format!(
                     "interface {text:?} has an unknown side: write {interface}:far or {interface}:near"
                 ));
