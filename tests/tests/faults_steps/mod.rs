@@ -34,8 +34,6 @@ const POLICIES: [&str; 2] = [
 ];
 /// What a process is asked for may come after its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Of steps of one name, those after so many are like those before, but for the last.
-const ALIKE: usize = 3;
 
 /// An agent with steps, where it runs, and files with [`POLICIES`].
 struct Scene {
@@ -121,12 +119,13 @@ fn policy(agent: &Agent) -> String {
     words.map(|words| agent.done(&format!("--json {words}")).unwrap()).concat()
 }
 
-/// Leaves out steps that are like others.
+/// Leaves out steps that are like others: of one name, those after the first few, but for the last.
 fn distinct(steps: Vec<Step>) -> Vec<Step> {
+    let alike = if is_full() { 3 } else { 1 };
     let names: Vec<_> = steps.iter().map(|step| (step.name.clone(), step.may_be_refused)).collect();
     let is_kept = |index: usize| {
         let same = |name: &&(String, bool)| **name == names[index];
-        names[..index].iter().filter(same).count() < ALIKE
+        names[..index].iter().filter(same).count() < alike
             || !names[index + 1..].contains(&names[index])
     };
     steps
