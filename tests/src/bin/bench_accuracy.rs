@@ -22,9 +22,9 @@ struct Options {
     /// How often each row is measured by each limiter
     #[arg(long, default_value_t = 3)]
     runs: u32,
-    /// Whose limits: throttle, HTB, nft, hashlimit
-    #[arg(long, value_delimiter = ',', default_value = "throttle,HTB,nft,hashlimit")]
-    limiters: Vec<String>,
+    /// Whose limits beside ours: HTB, nft, hashlimit
+    #[arg(long, value_delimiter = ',', default_value = "HTB,nft,hashlimit")]
+    peers: Vec<String>,
     /// Only rows of which the name contains this text, such as "10mbit, 64 B", "2 CPUs", "TCP" or "packet limit"
     #[arg(long, default_value = "")]
     filter: String,
@@ -39,8 +39,13 @@ fn bench(options: &Options) -> Result<ExitCode> {
     ensure!(options.seconds > 0 && options.runs > 0, "--seconds and --runs take at least 1");
     let mut rows = Row::all();
     rows.retain(|row| row.to_string().contains(&options.filter));
-    let comparison = compare(&limiters(&options.limiters)?, &rows, options)?;
+    let comparison = compare(&limiters(&options.peers)?, &rows, options)?;
     let readings = promises::measure(&options.filter, options.seconds.min(10))?;
+    ensure!(
+        !rows.is_empty() || !readings.is_empty(),
+        "--filter {}: no row has that in its name; accepted: a part of a name such as `10mbit, 64 B, 1 flow, up IPv4`",
+        options.filter
+    );
     if !rows.is_empty() {
         println!("{}", comparison.markdown());
     }
@@ -52,16 +57,17 @@ fn bench(options: &Options) -> Result<ExitCode> {
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The limiters of these names, ours first.
+/// Ours, and the peers of these names.
 fn limiters(names: &[String]) -> Result<Vec<&'static dyn Limiter>> {
+    let [ours, peers @ ..] = limiters::ALL;
     let is = |limiter: &dyn Limiter, name: &String| limiter.name().eq_ignore_ascii_case(name);
-    for name in names {
-        let known = limiters::ALL.map(|limiter| limiter.name()).join(", ");
-        let is_known = limiters::ALL.iter().any(|limiter| is(*limiter, name));
-        ensure!(is_known, "--limiters {name}: no such limiter; accepted: {known}");
+    for name in names.iter().filter(|name| !name.is_empty()) {
+        let known = peers.map(|peer| peer.name()).join(", ");
+        let is_known = peers.iter().any(|peer| is(*peer, name));
+        ensure!(is_known, "--peers {name}: no such limiter; accepted: {known}");
     }
-    let is_named = |limiter: &&dyn Limiter| names.iter().any(|name| is(*limiter, name));
-    Ok(limiters::ALL.into_iter().filter(is_named).collect())
+    let is_named = |peer: &&dyn Limiter| names.iter().any(|name| is(*peer, name));
+    Ok([ours].into_iter().chain(peers.into_iter().filter(is_named)).collect())
 }
 
 /// The packets per second that one CPU sends through each of `limiters`, but for one that is more than twice as

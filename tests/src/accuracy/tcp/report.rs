@@ -216,14 +216,15 @@ impl Cell {
         (self.mean - 100.0).abs()
     }
 
+    /// Half the distance from the least run to the most.
     fn spread(&self) -> f64 {
-        self.most - self.least
+        (self.most - self.least) / 2.0
     }
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} ± {:.2}", self.mean, self.spread() / 2.0)
+        write!(f, "{:.2} ± {:.2}", self.mean, self.spread())
     }
 }
 
@@ -271,7 +272,7 @@ mod tests {
         // Too much is as wrong as too little.
         assert_eq!(compared(&[(0, 98.0), (nft, 103.0)]), "1.0 better than nft");
         assert_eq!(compared(&[(0, 98.0), (nft, 98.5)]), "level with nft");
-        assert_eq!(compared(&[(0, 97.0), (0, 99.0), (nft, 99.5)]), "level with nft");
+        assert_eq!(compared(&[(0, 97.0), (0, 99.0), (nft, 98.9)]), "level with nft");
         assert!(report(&[(0, 98.0), (htb, 98.0)]).comparison(0, 0).is_none());
     }
 
