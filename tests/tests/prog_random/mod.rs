@@ -122,15 +122,21 @@ fn kernel_and_host_agree_on_every_random_packet() {
 #[test]
 fn kernel_and_host_agree_on_every_ethertype() {
     require_root!();
-    let mut random = Random::new(SEED);
-    with_pair(SEED, &mut random, |pair, random| {
-        let begun = Instant::now();
-        for ethertype in 0..=u16::MAX {
-            pair.send(0, &frames::of_ethertype(random, ethertype));
-            assert!(begun.elapsed() < LONGEST, "{ethertype} ethertypes took too long");
-        }
-        pair.compare_counters();
-    });
+    let (mut random, mut ethertypes, mut compared) = (Random::new(SEED), 0..=u16::MAX, 0);
+    while !ethertypes.is_empty() {
+        // A machine that is too slow for all of them under one policy goes on under the next.
+        with_pair(SEED, &mut random, |pair, random| {
+            let begun = Instant::now();
+            while begun.elapsed() < LONGEST
+                && let Some(ethertype) = ethertypes.next()
+            {
+                pair.send(0, &frames::of_ethertype(random, ethertype));
+            }
+            pair.compare_counters();
+            compared += pair.compared;
+        });
+    }
+    assert_eq!(compared, 1 << 16);
 }
 
 fn first_seed(is_full: bool) -> u64 {
