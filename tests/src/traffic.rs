@@ -51,6 +51,14 @@ impl Direction {
     /// Both directions.
     pub const ALL: [Self; 2] = [Self::Up, Self::Down];
 
+    /// The other one.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
     /// The option of `limit set` that limits this direction.
     pub const fn option(self) -> &'static str {
         match self {

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{HostLimit, InForce, Limiter, Undo, way_out};
+use super::{HostLimit, InForce, Limiter, Undo, interfaces_with, way_out};
 use crate::command;
 use crate::netns::Namespace;
 use crate::router::{End, Router};
-use crate::traffic::{Direction, Family};
 
 /// A class per host, on the interface that its packets leave by.
 #[derive(Clone, Copy, Debug)]
@@ -87,30 +86,18 @@ fn script(limits: &[HostLimit], burst_bytes: fn(&HostLimit) -> u64) -> String {
 /// The class of a host, and the filter that leads to it.
 fn class(interface: &str, number: u16, limit: &HostLimit, burst: u64) -> String {
     let rate = limit.bits_per_second;
-    let (protocol, header, priority) = match limit.case.family {
-        Family::V4 => ("ip", "ip", 1),
-        Family::V6 => ("ipv6", "ip6", 2),
-    };
-    let field = match limit.case.direction {
-        Direction::Up => "src",
-        Direction::Down => "dst",
-    };
-    let prefix = limit.host.prefix(limit.case.family);
+    let packets = limit.u32_match();
     // Without a quantum the kernel warns of fast classes; it only matters to classes that share a parent.
     format!(
         "class add dev {interface} parent 1: classid 1:{number:x} htb rate {rate}bit burst {burst}b cburst {burst}b quantum 1514
-         filter add dev {interface} parent 1: protocol {protocol} prio {priority} u32 match {header} {field} {prefix} flowid 1:{number:x}
+         filter add dev {interface} parent 1: {packets} flowid 1:{number:x}
         "
     )
 }
 
 fn lift(router: &Namespace) -> Result<()> {
-    let interfaces = router.tc("qdisc show")?;
-    for line in interfaces.lines().filter(|line| line.starts_with("qdisc htb 1: ")) {
-        let mut words = line.split_whitespace().skip_while(|word| *word != "dev");
-        if let Some(interface) = words.nth(1) {
-            router.tc(&format!("qdisc del dev {interface} root"))?;
-        }
+    for interface in interfaces_with(router, "htb 1:")? {
+        router.tc(&format!("qdisc del dev {interface} root"))?;
     }
     Ok(())
 }

@@ -47,6 +47,20 @@ impl HostLimit {
     const fn bytes_per_second(&self) -> u64 {
         self.bits_per_second / 8
     }
+
+    /// The part of a filter of tc(8) that picks the host's packets.
+    fn u32_match(&self) -> String {
+        let (protocol, header, priority) = match self.case.family {
+            Family::V4 => ("ip", "ip", 1),
+            Family::V6 => ("ipv6", "ip6", 2),
+        };
+        let field = match self.case.direction {
+            Direction::Up => "src",
+            Direction::Down => "dst",
+        };
+        let prefix = self.host.prefix(self.case.family);
+        format!("protocol {protocol} prio {priority} u32 match {header} {field} {prefix}")
+    }
 }
 
 /// Holds hosts of a router to limits.
@@ -134,6 +148,18 @@ impl Group {
         };
         format!("{direction}{version}_{bits_per_second}")
     }
+}
+
+/// The router's interfaces with a qdisc that begins with these words of `tc qdisc show`.
+fn interfaces_with(router: &Namespace, qdisc: &str) -> Result<Vec<String>> {
+    let begin = format!("qdisc {qdisc} ");
+    let qdiscs = router.tc("qdisc show")?;
+    let lines = qdiscs.lines().filter(|line| line.starts_with(&begin));
+    let interface = |line: &str| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "dev");
+        words.nth(1).map(str::to_owned)
+    };
+    Ok(lines.filter_map(interface).collect())
 }
 
 /// The interface of the router that packets in this direction leave by.

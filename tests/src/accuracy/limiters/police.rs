@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::{HostLimit, InForce, Limiter, Undo};
+use super::{HostLimit, InForce, Limiter, Undo, interfaces_with, way_out};
 use crate::command;
 use crate::netns::Namespace;
 use crate::router::{End, Router};
-use crate::traffic::{Direction, Family};
 
 /// A policer per host, on the interface that its packets come in by.
 #[derive(Clone, Copy, Debug)]
@@ -45,36 +44,20 @@ fn script(limits: &[HostLimit]) -> String {
 
 fn filter(limit: &HostLimit) -> String {
     let (rate, burst) = (limit.bits_per_second, limit.burst_bytes());
-    let (protocol, header, priority) = match limit.case.family {
-        Family::V4 => ("ip", "ip", 1),
-        Family::V6 => ("ipv6", "ip6", 2),
-    };
-    let field = match limit.case.direction {
-        Direction::Up => "src",
-        Direction::Down => "dst",
-    };
-    let (interface, prefix) = (way_in(limit), limit.host.prefix(limit.case.family));
+    let (interface, packets) = (way_in(limit), limit.u32_match());
     format!(
-        "filter add dev {interface} ingress protocol {protocol} prio {priority} u32 match {header} {field} {prefix} \
-         police rate {rate}bit burst {burst}b conform-exceed drop\n"
+        "filter add dev {interface} ingress {packets} police rate {rate}bit burst {burst}b conform-exceed drop\n"
     )
 }
 
 /// The interface of the router that packets come in by.
 fn way_in(limit: &HostLimit) -> String {
-    match (limit.case.direction, limit.host) {
-        (Direction::Up, End::Host { lan, .. }) => format!("lan{lan}"),
-        (Direction::Down, _) | (_, End::Server | End::Router) => "wan0".into(),
-    }
+    way_out(limit.host, limit.case.direction.opposite())
 }
 
 fn lift(router: &Namespace) -> Result<()> {
-    let qdiscs = router.tc("-o qdisc show")?;
-    for line in qdiscs.lines().filter(|line| line.starts_with("qdisc ingress ")) {
-        let mut words = line.split_whitespace().skip_while(|word| *word != "dev");
-        if let Some(interface) = words.nth(1) {
-            router.tc(&format!("qdisc del dev {interface} ingress"))?;
-        }
+    for interface in interfaces_with(router, "ingress")? {
+        router.tc(&format!("qdisc del dev {interface} ingress"))?;
     }
     Ok(())
 }
