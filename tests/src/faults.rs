@@ -11,14 +11,6 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::folder::Folder;
 
-/// Set where suites have the time to walk rare ways as well.
-pub const FULL: &str = "THROTTLE_TESTS_FULL";
-
-/// Whether there is time to walk rare ways as well.
-pub fn is_full() -> bool {
-    std::env::var_os(FULL).is_some()
-}
-
 /// What is to happen at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {

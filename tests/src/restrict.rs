@@ -38,6 +38,12 @@ macro_rules! require_tool {
     };
 }
 
+/// Whether tests with a choice have the time to do all there is: with `THROTTLE_TESTS_FULL` set, as
+/// `cargo xtask test --full` does.
+pub fn is_full() -> bool {
+    std::env::var_os("THROTTLE_TESTS_FULL").is_some()
+}
+
 /// Says why the calling test, which is to return then, cannot run: in a `SKIPPED` line. With
 /// `THROTTLE_TESTS_MUST_RUN` set (as CI does) it fails instead.
 #[track_caller]

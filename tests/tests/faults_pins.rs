@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use throttle_common::abi::VERSION;
 use throttle_tests::agent::Agent;
-use throttle_tests::faults::is_full;
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
 use throttle_tests::ledger::Ledger;
 use throttle_tests::older;
 use throttle_tests::require_root;
+use throttle_tests::restrict::is_full;
 use throttle_tests::router::{End, Router};
 use throttle_tests::traffic::MBIT;
 

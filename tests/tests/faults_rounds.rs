@@ -8,13 +8,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use throttle_tests::agent::{self, Agent};
-use throttle_tests::faults::is_full;
 use throttle_tests::folder::Folder;
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
 use throttle_tests::ledger::Ledger;
 use throttle_tests::random::Random;
 use throttle_tests::require_root;
+use throttle_tests::restrict::is_full;
 use throttle_tests::router::{End, Router};
 use throttle_tests::traffic::MBIT;
 

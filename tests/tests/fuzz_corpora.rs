@@ -6,6 +6,7 @@ use std::panic::catch_unwind;
 
 use throttle_tests::fuzz::{TARGETS, files};
 use throttle_tests::random::Random;
+use throttle_tests::restrict::is_full;
 
 /// Damaged inputs of each target, and in a run that has time.
 const DAMAGED: u32 = 2_000;
@@ -27,10 +28,7 @@ fn every_seed_and_regression_keeps_its_promise() {
 
 #[test]
 fn damaged_seeds_keep_their_promise() {
-    let times = match std::env::var_os("THROTTLE_TESTS_FULL") {
-        Some(_) => DAMAGED_IN_FULL,
-        None => DAMAGED,
-    };
+    let times = if is_full() { DAMAGED_IN_FULL } else { DAMAGED };
     let mut found = Vec::new();
     for target in TARGETS {
         let mut random = Random::new(target.name.len() as u64);

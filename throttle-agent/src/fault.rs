@@ -67,8 +67,8 @@ mod plan {
             writeln!(file, "{kind} {step}")?;
             fs::read_to_string(&reached)
         });
-        let number = told.unwrap_or_else(|error| panic!("{}: {error}", reached.display()));
-        match read(&plan, number.lines().count()) {
+        let steps = told.unwrap_or_else(|error| panic!("{}: {error}", reached.display()));
+        match read(&plan, steps.lines().count()) {
             Some(Fault::Kill) => {
                 raise(Signal::SIGKILL)?;
                 unreachable!("a process that was killed goes on")

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use super::Walk;
 use crate::bpf::{Instruction, instruction};
 use crate::packets::Frame;
-use crate::router::End;
+use crate::router::{End, lan_macs};
 use crate::sink::DISCARD_PORT;
 use crate::traffic::Family;
 
@@ -16,9 +16,6 @@ const LAYER3: usize = 14;
 const LEAST_FRAME_BYTES: usize = 60;
 /// What the number of a source is multiplied by to be scattered: odd, so that each comes once in a walk.
 const SCATTER: i32 = 0x9e37_79b1_u32 as i32;
-/// The Ethernet addresses of the router on LAN 0 and of its clients, as [`Router`](crate::router::Router) gives
-/// them.
-const LINK_ADDRESSES: [u8; 12] = [2, 0x77, 0, 0, 0, 1, 2, 0x77, 0, 0, 0, 2];
 
 /// The frame of the first source: the smallest of its family, with a length that is a multiple of four.
 pub(super) fn frame(family: Family) -> Vec<u8> {
@@ -28,7 +25,7 @@ pub(super) fn frame(family: Family) -> Vec<u8> {
     let server = End::Server.address(family).to_string();
     let frame = Frame::udp(first_source(family), &server).layer3_bytes(length_bytes - LAYER3);
     let mut frame = frame.bytes();
-    frame[..12].copy_from_slice(&LINK_ADDRESSES);
+    frame[..12].copy_from_slice(lan_macs(0).as_flattened());
     let udp_bytes = (length_bytes - udp) as u16;
     let words = [SOURCE_PORT, DISCARD_PORT, udp_bytes].map(u16::to_be_bytes);
     frame[udp..udp + 6].copy_from_slice(words.as_flattened());

@@ -3,10 +3,11 @@
 use std::fs;
 
 use nix::errno::Errno;
-use throttle_tests::faults::{Fault, is_full};
+use throttle_tests::faults::Fault;
 use throttle_tests::lab::Lab;
 use throttle_tests::ledger::Ledger;
 use throttle_tests::require_root;
+use throttle_tests::restrict::is_full;
 
 use super::{HOST, MOST, POLICIES, Scene, assert_killed, policy};
 

@@ -11,11 +11,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use throttle_tests::agent::Agent;
-use throttle_tests::faults::{Faults, Step, is_full};
+use throttle_tests::faults::{Faults, Step};
 use throttle_tests::folder::Folder;
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
+use throttle_tests::restrict::is_full;
 use throttle_tests::router::{End, Router};
 use throttle_tests::traffic::MBIT;
 

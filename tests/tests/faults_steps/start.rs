@@ -5,7 +5,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use throttle_tests::faults::Fault;
+use throttle_tests::agent::Agent;
+use throttle_tests::faults::{Fault, Step};
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
 use throttle_tests::ledger::Ledger;
@@ -86,9 +87,7 @@ fn a_refusal_at_any_step_of_a_first_start_is_told_and_leaves_nothing() {
                 continue;
             }
             refused += 1;
-            let log = scene.lab.agent.log_tail();
-            let last = log.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
-            assert!(last.contains("Operation not permitted"), "{step}: {log}");
+            assert_told(&scene.lab.agent, step);
             scene.assert_nothing_left(step);
         }
         assert!(refused > 0);
@@ -114,9 +113,7 @@ fn a_refusal_at_any_step_of_a_restart_is_told_and_leaves_the_limits_in_force() {
         faults.disarm().unwrap();
         if started.is_err() {
             refused += 1;
-            let log = agent.log_tail();
-            let last = log.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
-            assert!(last.contains("Operation not permitted"), "{step}: {log}");
+            assert_told(agent, step);
             let programs = hooks::programs(router.namespace(End::Router), LINK).unwrap();
             assert_eq!(programs.len(), 2, "{step}: one program at each hook");
             agent.restart().unwrap();
@@ -125,4 +122,11 @@ fn a_refusal_at_any_step_of_a_restart_is_told_and_leaves_the_limits_in_force() {
         ledger.assert_held(step).unwrap();
     }
     assert!(refused > 0);
+}
+
+/// The last error that the agent tells is that it was not permitted the step.
+fn assert_told(agent: &Agent, step: &Step) {
+    let log = agent.log_tail();
+    let last = log.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
+    assert!(last.contains("Operation not permitted"), "{step}: {log}");
 }

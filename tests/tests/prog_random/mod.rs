@@ -9,17 +9,17 @@ mod pair;
 use std::env;
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
 use throttle_agent::datapath::Options;
 use throttle_common::abi::{Hook, Side};
 use throttle_common::packet::LinkHeader;
+use throttle_tests::flood::pin_to;
 use throttle_tests::netns::Namespace;
 use throttle_tests::prog::{LINK, LOOPBACK_INDEX, Program, Segments};
 use throttle_tests::random::Random;
 use throttle_tests::random::frames::{self, Packet};
 use throttle_tests::random::policy::{self, UNIT_NS};
 use throttle_tests::require_root;
+use throttle_tests::restrict::is_full;
 use throttle_tests::tap::Tun;
 
 use self::pair::{Interface, Pair};
@@ -56,9 +56,7 @@ fn with_pair(seed: u64, random: &mut Random, test: impl FnOnce(&mut Pair<'_>, &m
     let sides = [(); 2].map(|()| random.pick(&[Side::Far, Side::Near]));
     let run = || {
         // What is taken in advance is taken by a processor.
-        let mut processors = CpuSet::new();
-        processors.set(0).expect("a processor");
-        sched_setaffinity(Pid::from_raw(0), &processors).expect("staying on a processor");
+        pin_to(0).expect("staying on a processor");
         let tun = nix::net::if_::if_nametoindex(TUN).expect("the tun device");
         let interfaces = [(LINK, LOOPBACK_INDEX), (TUN, tun)];
         let interfaces = [0, 1].map(|number| Interface {
@@ -107,7 +105,7 @@ fn compare(seed: u64) -> u64 {
 #[test]
 fn kernel_and_host_agree_on_every_random_packet() {
     require_root!();
-    let is_full = env::var_os("THROTTLE_TESTS_FULL").is_some();
+    let is_full = is_full();
     let first = first_seed(is_full);
     println!("seeds from {first} on");
     let (begun, mut compared, mut policies) = (Instant::now(), 0, 0);
