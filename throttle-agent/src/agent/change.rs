@@ -228,7 +228,9 @@ pub(super) fn begin(
     if !store.is_told() {
         match store.take_over(&policy_in_force(engine)) {
             Ok(pending) => store.settle(pending),
-            Err(error) => tracing::warn!("what was in force cannot be saved: {error}"),
+            Err(error) => {
+                tracing::warn!("what was in force is saved with the next change, not now: {error}");
+            }
         }
         return Ok(());
     }

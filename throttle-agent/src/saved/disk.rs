@@ -34,7 +34,7 @@ pub(super) struct Saved {
     journal_bytes: u64,
     /// Whether a line could not be taken back: nothing may follow it.
     is_torn: bool,
-    /// Whether a snapshot could not be taken back: the next change writes another.
+    /// Whether a snapshot could not be taken back, or there never was one of all changes: the next change writes one.
     is_stale: bool,
 }
 
@@ -124,6 +124,11 @@ impl Saved {
                  another --state-dir, or --ephemeral",
             )
         })
+    }
+
+    /// Has the next change save all there are.
+    pub(super) fn lacks_some(&mut self) {
+        self.is_stale = true;
     }
 
     /// Takes back what was saved last.

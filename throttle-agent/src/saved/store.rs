@@ -166,6 +166,12 @@ impl Store {
     /// # Errors
     /// They cannot be saved: nothing is changed then.
     pub(crate) fn begin(&mut self, edits: Vec<(Key, Option<Entry>)>) -> Result<Pending> {
+        let before = self.make(edits);
+        self.save(Pending { before, ..Pending::default() })
+    }
+
+    /// Makes changes that are not saved yet; returns what they were before, where they differ.
+    fn make(&mut self, edits: Vec<(Key, Option<Entry>)>) -> Vec<(Key, Option<Override>)> {
         let mut before = Vec::new();
         for (key, now) in edits {
             let base = self.base(&key);
@@ -176,7 +182,7 @@ impl Store {
                 before.push((key.clone(), set(&mut self.changes, key, change)));
             }
         }
-        self.save(Pending { before, ..Pending::default() })
+        before
     }
 
     /// Saves that an entry is as in the file again.
@@ -226,9 +232,13 @@ impl Store {
     /// Takes what is in force for changes, where nothing else says what the policy is.
     ///
     /// # Errors
-    /// They cannot be saved.
+    /// They cannot be saved; the next change that can is saved together with them.
     pub(crate) fn take_over(&mut self, policy: &Policy) -> Result<Pending> {
-        self.begin(Self::additions(policy))
+        self.begin(Self::additions(policy)).inspect_err(|_| {
+            // A change that is saved alone would be the whole policy of the next agent.
+            self.make(Self::additions(policy));
+            self.saved.as_mut().into_iter().for_each(Saved::lacks_some);
+        })
     }
 
     /// The changes are in force.

@@ -76,6 +76,22 @@ fn one(number: u8) -> Vec<(Key, Option<Entry>)> {
     vec![(key, Some(entry))]
 }
 
+#[test]
+fn what_was_in_force_and_could_not_be_saved_is_saved_with_the_next_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut in_force = Store::default();
+    put(&mut in_force, limit(1, 8_000_000));
+    put(&mut in_force, limit(2, 8_000_000));
+    let files = Box::new(Failing { steps: Arc::default(), fault: Fault::Refusal });
+    let (saved, _) = Saved::open_with(directory.path(), files).unwrap();
+    let mut store = Store::saving_in(saved);
+    assert!(store.take_over(&in_force.policy(&[])).is_err());
+    assert_eq!(words(&store), words(&in_force));
+    put(&mut store, limit(3, 8_000_000));
+    put(&mut in_force, limit(3, 8_000_000));
+    assert_eq!(words(&open(directory.path())), words(&in_force));
+}
+
 /// Makes changes of both kinds until a step fails; the kernel refuses every third. Returns the states before
 /// and after the change during which that was, and the store.
 fn work(path: &Path, steps: usize, fault: Fault) -> (Vec<String>, Vec<String>, Store) {
