@@ -110,14 +110,14 @@ impl Changes<'_> {
         self.delete(Key::Group(name.clone()), |engine| engine.delete_group(name))
     }
 
-    /// Forgets what was said at run time about a link that is to be detached.
+    /// Detaches a link, and forgets what was said about it at run time.
     ///
     /// # Errors
-    /// It cannot be saved.
-    pub fn forget_link(&mut self, interface: &str) -> Result<()> {
+    /// It is not attached; and as with [`set_limit`](Self::set_limit).
+    pub fn detach(&mut self, interface: &str) -> Result<()> {
+        let agent = self.agent;
         let pending = self.store.begin_undone(Key::Link(interface.to_owned()))?;
-        self.store.settle(pending);
-        Ok(())
+        self.finish(pending, |engine| links::detach(agent, engine, interface), |()| None)
     }
 
     /// Puts a whole policy in force at one instant; what it lacks is deleted.

@@ -132,24 +132,20 @@ fn change(engine: &mut dyn Engine, state: &mut State, specs: Vec<LinkSpec>) -> V
 ///
 /// # Errors
 /// It is not attached, or the kernel refuses.
-pub async fn detach(agent: &Arc<Agent>, interface: String) -> Result<String> {
-    let desired = Arc::clone(agent);
-    let work = move |engine: &mut dyn Engine| {
-        let links = engine.links();
-        let mut state = desired.links.lock();
-        if !engine.detach(&interface)? {
-            return Err(not_attached(&interface, &links));
-        }
-        let is_meant = |link: &&LinkStatus| link.interface.as_deref() == Some(&interface);
-        if let Some(link) = links.iter().find(is_meant) {
-            state.names.remove(&link.ifindex);
-            let down = What::LinkDown { interface: interface.clone(), ifindex: link.ifindex };
-            desired.events.publish(down);
-        }
-        state.held_off.insert(interface.clone());
-        Ok(interface)
-    };
-    agent.with(work).await
+pub fn detach(agent: &Agent, engine: &mut dyn Engine, interface: &str) -> Result<()> {
+    let links = engine.links();
+    let mut state = agent.links.lock();
+    if !engine.detach(interface)? {
+        return Err(not_attached(interface, &links));
+    }
+    let is_meant = |link: &&LinkStatus| link.interface.as_deref() == Some(interface);
+    if let Some(link) = links.iter().find(is_meant) {
+        state.names.remove(&link.ifindex);
+        let down = What::LinkDown { interface: interface.to_owned(), ifindex: link.ifindex };
+        agent.events.publish(down);
+    }
+    state.held_off.insert(interface.to_owned());
+    Ok(())
 }
 
 #[cfg(test)]

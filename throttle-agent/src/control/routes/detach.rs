@@ -9,7 +9,6 @@ use crate::{
     agent::Agent,
     control::{DetachRequest, Detached, refusal::Refusal, request::Body},
     events::Cause,
-    links,
 };
 
 /// Detaches one interface, or removes all and ends the agent.
@@ -26,10 +25,9 @@ use crate::{
 pub(super) async fn detach(State(agent): State<Arc<Agent>>, body: Body) -> Answer<Detached> {
     let detached = match body.read()? {
         DetachRequest::Interface(interface) => {
-            let detached = links::detach(&agent, interface).await?;
-            let name = detached.clone();
-            agent.change(Cause::Command, move |changes| changes.forget_link(&name)).await?;
-            vec![detached]
+            let name = interface.clone();
+            agent.change(Cause::Command, move |changes| changes.detach(&name)).await?;
+            vec![interface]
         }
         DetachRequest::All {} => {
             let attached = agent.with(|engine| Ok(engine.attached())).await?;
