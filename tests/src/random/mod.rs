@@ -5,7 +5,26 @@ pub mod addresses;
 pub mod frames;
 pub mod policy;
 
-use std::time::Duration;
+use std::env;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::restrict::is_full;
+
+/// Where to begin with what is drawn: printed, and as `THROTTLE_TESTS_SEED` asks for. Else it is the usual seed, and in
+/// a full run another one each time, with room for 65,536 after it.
+///
+/// # Panics
+/// The variable has no number.
+pub fn seed(usual: u64) -> u64 {
+    let time = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let seed = match env::var("THROTTLE_TESTS_SEED") {
+        Ok(seed) => seed.parse().expect("THROTTLE_TESTS_SEED: a number below 2^64"),
+        Err(_) if is_full() => time() << 16,
+        Err(_) => usual,
+    };
+    println!("seeds from {seed} on");
+    seed
+}
 
 /// A stream of numbers.
 #[derive(Debug, Clone)]

@@ -6,8 +6,7 @@
 
 mod pair;
 
-use std::env;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use throttle_agent::datapath::Options;
 use throttle_common::abi::{Hook, Side};
@@ -15,9 +14,9 @@ use throttle_common::packet::LinkHeader;
 use throttle_tests::flood::pin_to;
 use throttle_tests::netns::Namespace;
 use throttle_tests::prog::{LINK, LOOPBACK_INDEX, Program, Segments};
-use throttle_tests::random::Random;
 use throttle_tests::random::frames::{self, Packet};
 use throttle_tests::random::policy::{self, UNIT_NS};
+use throttle_tests::random::{self, Random};
 use throttle_tests::require_root;
 use throttle_tests::restrict::is_full;
 use throttle_tests::tap::Tun;
@@ -106,8 +105,7 @@ fn compare(seed: u64) -> u64 {
 fn kernel_and_host_agree_on_every_random_packet() {
     require_root!();
     let is_full = is_full();
-    let first = first_seed(is_full);
-    println!("seeds from {first} on");
+    let first = random::seed(SEED);
     let (begun, mut compared, mut policies) = (Instant::now(), 0, 0);
     while if is_full { compared < FULL_PACKETS } else { begun.elapsed() < DEFAULT_TIME } {
         compared += compare(first.wrapping_add(policies));
@@ -135,17 +133,6 @@ fn kernel_and_host_agree_on_every_ethertype() {
         });
     }
     assert_eq!(compared, 1 << 16);
-}
-
-fn first_seed(is_full: bool) -> u64 {
-    let time = || {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
-    };
-    match env::var("THROTTLE_TESTS_SEED") {
-        Ok(seed) => seed.parse().expect("THROTTLE_TESTS_SEED: a number below 2^64"),
-        Err(_) if is_full => time() << 16,
-        Err(_) => SEED,
-    }
 }
 
 /// Lines as the comparison prints a packet: interface, hook, size and count of segments, bytes in hex.
