@@ -10,12 +10,21 @@ use crate::router::{End, Router};
 use crate::scenario::SETTLED;
 use crate::traffic::{Family, Transport};
 
-/// Readings of the clock and of the counters are apart by some packets.
+/// What is on its way between the limit and the counters, and the one packet that a bucket with any room passes.
 const SLACK_BITS: f64 = 16.0 * 1500.0 * 8.0;
-/// In parts of the limit.
-const TOLERANCE: f64 = 1.02;
+/// In parts of the limit: both sides are counted by the kernel.
+const TOLERANCE: f64 = 1.002;
+/// What a bucket passes at once after a pause, in parts of a second at the limit: the default.
+const BURST_SECONDS: f64 = 0.25;
 /// A flood ends by itself after two minutes.
 const RENEWAL: Duration = Duration::from_secs(60);
+
+/// How long packets have to arrive at the limit, give or take a fifth, for its bucket to be empty: with any room, it
+/// would pass the flood, and a flood that pauses would make room.
+const AT_THE_LIMIT: Duration = Duration::from_millis(50);
+const A_FIFTH: f64 = 0.2;
+/// How long to wait for that; a limit that is not in force never comes to it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Floods a host from the server, and holds what arrives against the most that a limit lets through.
 #[derive(Debug)]
@@ -36,8 +45,8 @@ impl<'a> Ledger<'a> {
         let meter = Meter::new(router.namespace(host), Family::V4, Transport::Udp)?;
         let (running, started) = (flood.clone().start()?, Instant::now());
         std::thread::sleep(SETTLED);
-        let last = meter.sample()?;
         let most_bits_per_second = most_bits_per_second as f64;
+        let last = spent(&meter, most_bits_per_second)?;
         Ok(Self { flood, running, started, meter, most_bits_per_second, last })
     }
 
@@ -45,7 +54,7 @@ impl<'a> Ledger<'a> {
     pub fn skip(&mut self) -> Result<()> {
         self.renew()?;
         std::thread::sleep(SETTLED);
-        self.last = self.meter.sample()?;
+        self.last = spent(&self.meter, self.most_bits_per_second)?;
         Ok(())
     }
 
@@ -53,15 +62,34 @@ impl<'a> Ledger<'a> {
     /// at all.
     ///
     /// # Panics
-    /// More has arrived, or next to nothing.
+    /// More has arrived, or next to nothing, or the last look was too long ago to tell.
     pub fn assert_held(&mut self, what: &impl std::fmt::Display) -> Result<()> {
-        let now = self.meter.sample()?;
-        let seconds = (now.at - self.last.at).as_secs_f64();
+        self.look(what, 0.0)
+    }
+
+    /// The same where the bucket may have been lost, and another one with all of its burst took its place.
+    ///
+    /// # Panics
+    /// As with [`assert_held`](Self::assert_held).
+    pub fn assert_held_but_for_a_burst(&mut self, what: &impl std::fmt::Display) -> Result<()> {
+        self.look(what, BURST_SECONDS * self.most_bits_per_second)
+    }
+
+    fn look(&mut self, what: &impl std::fmt::Display, granted_bits: f64) -> Result<()> {
+        let now = spent(&self.meter, self.most_bits_per_second)?;
+        // Before the counters were read the last time, and after they were read this time.
+        let seconds = (Instant::now() - self.last.at).as_secs_f64();
         let arrived = (now.bytes - self.last.bytes) as f64 * 8.0;
         let allowed = self.most_bits_per_second * seconds;
+        let slack = allowed * (TOLERANCE - 1.0) + SLACK_BITS;
         assert!(
-            arrived <= allowed * TOLERANCE + SLACK_BITS,
-            "{what}: {arrived:.0} bits arrived in {seconds:.3} s, where {allowed:.0} may"
+            slack <= BURST_SECONDS * self.most_bits_per_second / 2.0,
+            "{what}: {seconds:.0} s since the last look, in which half a burst goes unnoticed"
+        );
+        assert!(
+            arrived <= allowed + granted_bits + slack,
+            "{what}: {arrived:.0} bits arrived in {seconds:.3} s, where {:.0} may",
+            allowed + granted_bits
         );
         assert!(
             arrived >= allowed / 2.0 - SLACK_BITS,
@@ -79,5 +107,20 @@ impl<'a> Ledger<'a> {
             self.started = Instant::now();
         }
         Ok(())
+    }
+}
+
+/// The counters at a moment when the bucket is empty, so that no more than the limit may arrive from then on.
+fn spent(meter: &Meter, most_bits_per_second: f64) -> Result<Sample> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut before = meter.sample()?;
+    loop {
+        std::thread::sleep(AT_THE_LIMIT);
+        let now = meter.sample()?;
+        let part = now.rate_since(&before).bits_per_second / most_bits_per_second;
+        if (part - 1.0).abs() <= A_FIFTH || Instant::now() > deadline {
+            return Ok(now);
+        }
+        before = now;
     }
 }

@@ -1,5 +1,6 @@
 //! The harness measures truthfully: without a limit, all that is sent is counted on arrival.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use throttle_tests::bpf::NEXT;
 use throttle_tests::classes::ClassSink;
 use throttle_tests::flood::{Flood, Prepare};
 use throttle_tests::foreign::{Foreign, HOOKS, Place, Program, Seen};
+use throttle_tests::lab::Lab;
+use throttle_tests::ledger::Ledger;
 use throttle_tests::measure::Meter;
 use throttle_tests::offload;
 use throttle_tests::require_root;
@@ -155,4 +158,33 @@ fn a_foreign_program_counts_marked_packets_apart() {
     assert_eq!(foreign.marked().unwrap(), Seen::from(marked));
     let all = Seen { packets: plain.packets + marked.packets, bytes: plain.bytes + marked.bytes };
     assert_eq!(foreign.seen().unwrap(), all);
+}
+
+#[test]
+fn a_ledger_tells_a_moment_without_limit_a_fresh_burst_and_silence() {
+    require_root!();
+    let lab = Lab::new().unwrap();
+    let host = End::host(0);
+    let limit = |words: &str| {
+        let prefix = host.prefix(Family::V4);
+        lab.limit_set(&format!("{prefix} --down {words}")).unwrap();
+    };
+    limit("5mbit");
+    let mut ledger = Ledger::open(&lab.router, host, 5 * MBIT).unwrap();
+    let mut holds_after = |change: &dyn Fn()| {
+        ledger.skip().unwrap();
+        change();
+        std::thread::sleep(SHORT);
+        catch_unwind(AssertUnwindSafe(|| ledger.assert_held(&"it is told").unwrap())).is_ok()
+    };
+    assert!(holds_after(&|| ()));
+    let lift_for_a_moment = || {
+        limit("1gbit");
+        std::thread::sleep(SHORT / 5);
+        limit("5mbit");
+    };
+    assert!(!holds_after(&lift_for_a_moment));
+    // A quarter of a second at the limit.
+    assert!(!holds_after(&|| limit("5mbit --one-time-burst 152kb")));
+    assert!(!holds_after(&|| limit("500kbit")));
 }
