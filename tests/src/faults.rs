@@ -7,9 +7,25 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::agent;
 use crate::folder::Folder;
+
+/// The build of the agent that has steps, beside [`agent::binary`].
+///
+/// # Errors
+/// Nobody has built it.
+pub fn program() -> Result<PathBuf> {
+    let path = agent::binary().with_file_name("throttle-agent-faults");
+    ensure!(
+        path.exists(),
+        "{} is missing; hint: build it with `cargo xtask test faults`, or for another profile with `cargo build -p \
+         throttle-agent --bin throttle-agent-faults --features fault-points`",
+        path.display()
+    );
+    Ok(path)
+}
 
 /// What is to happen at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

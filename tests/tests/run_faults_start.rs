@@ -3,12 +3,13 @@
 use std::process::Command;
 use std::time::Duration;
 
-use throttle_tests::agent::{self, Outcome};
+use throttle_tests::agent::{self, Agent, Outcome};
 use throttle_tests::bars::assert_holds;
+use throttle_tests::faults::Faults;
 use throttle_tests::hooks::{has_clsact, tcx_programs};
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
-use throttle_tests::netns::unique_name;
+use throttle_tests::netns::{Namespace, unique_name};
 use throttle_tests::promise::{self, Precision};
 use throttle_tests::require_root;
 use throttle_tests::router::{End, Router};
@@ -36,6 +37,16 @@ fn a_start_that_fails_at_the_second_link_leaves_nothing_at_the_first() {
         assert!(!has_clsact(namespace, LAN).unwrap());
         assert!(leftovers::of_instance(&instance).is_empty());
     }
+}
+
+#[test]
+fn the_agent_that_ships_has_no_steps_to_be_ended_at() {
+    require_root!();
+    let (namespace, faults) = (Namespace::new("shipped").unwrap(), Faults::new().unwrap());
+    faults.record().unwrap();
+    let agent = Agent::start_with(&namespace, &["--iface", "lo"], &faults.environment()).unwrap();
+    agent.done("limit set 10.0.0.0/24 --down 8kbit").unwrap();
+    assert_eq!(faults.disarm().unwrap(), []);
 }
 
 #[test]

@@ -6,12 +6,12 @@ mod end;
 mod start;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use throttle_tests::agent::Agent;
-use throttle_tests::faults::{Faults, Step};
+use throttle_tests::faults::{self, Faults, Step};
 use throttle_tests::folder::Folder;
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
@@ -111,7 +111,7 @@ fn chosen(steps: Vec<Step>) -> impl Iterator<Item = Step> {
 
 /// The agent with steps.
 fn program() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_throttle-agent-faults")).to_owned()
+    faults::program().unwrap()
 }
 
 /// All that a policy has.

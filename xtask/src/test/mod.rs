@@ -59,6 +59,7 @@ pub(crate) fn measure(
     exec::require_root("test")?;
     setup::run(setup::For::Tests)?;
     build::agent()?;
+    build::agent_with_faults()?;
     let mut run = |cargo: &[&str], filter, harness: &[&str]| {
         suite::run(&Call { cargo, filter, harness, extent, skipped }, tally)
     };
