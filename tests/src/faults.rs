@@ -4,13 +4,22 @@
 
 use std::fmt;
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::agent;
 use crate::folder::Folder;
+
+/// What an agent is asked for may come after its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What tests with a choice draw from, in place of chance.
+const SEED: &str = "THROTTLE_FAULT_SEED";
 
 /// The build of the agent that has steps, beside [`agent::binary`].
 ///
@@ -25,6 +34,22 @@ pub fn program() -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// Where to begin what is left to chance: printed, so that it can be asked for again.
+pub fn seed() -> u64 {
+    let seed = number(SEED).unwrap_or_else(|| RandomState::new().hash_one(()));
+    println!("{SEED}={seed}");
+    seed
+}
+
+/// The number that a variable of the environment has.
+///
+/// # Panics
+/// It has anything else.
+pub fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
 }
 
 /// What is to happen at a step.
@@ -82,9 +107,35 @@ impl Faults {
         }
     }
 
+    /// Has `fault` happen at a step of `work`.
+    ///
+    /// # Errors
+    /// The step is not reached, or is another one: `work` does not do what was recorded.
+    pub fn bring_about<T>(&self, fault: Fault, step: &Step, work: impl FnOnce() -> T) -> Result<T> {
+        let number = step.number;
+        self.arm(number, fault)?;
+        let done = work();
+        let deadline = Instant::now() + PATIENCE;
+        while self.reached()?.len() < number && Instant::now() < deadline {
+            sleep(Duration::from_millis(5));
+        }
+        let reached = self.disarm()?;
+        ensure!(
+            reached.get(number - 1) == Some(step),
+            "{step} was not reached, but: {}",
+            reached.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        );
+        Ok(done)
+    }
+
     /// Nothing happens any more. Returns the steps that were reached.
     pub fn disarm(&self) -> Result<Vec<Step>> {
         remove(self.path("plan"))?;
+        self.reached()
+    }
+
+    /// The steps that were reached since the last were asked for.
+    pub fn reached(&self) -> Result<Vec<Step>> {
         let lines = match fs::read_to_string(self.path("reached")) {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             read => read.context("reading the steps that were reached")?,
@@ -97,7 +148,9 @@ impl Faults {
             };
             Ok(Step { number: index + 1, name: name.to_owned(), may_be_refused })
         };
-        lines.lines().enumerate().map(step).collect()
+        // The last one may be under way.
+        let whole = lines.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        whole.enumerate().map(step).collect()
     }
 
     fn plan(&self, plan: &str) -> Result<()> {

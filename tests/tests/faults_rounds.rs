@@ -1,13 +1,13 @@
 //! Agents that are killed at random moments of their work, and started again, under a flood.
 
 use std::fs;
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use throttle_tests::agent::{self, Agent};
+use throttle_tests::faults;
 use throttle_tests::folder::Folder;
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
@@ -24,8 +24,6 @@ const MOST: u64 = 5 * MBIT;
 const ROUNDS: &str = "THROTTLE_FAULT_ROUNDS";
 /// As many in a full run.
 const MANY: u64 = 1000;
-/// What the moments are drawn from, in place of the time.
-const SEED: &str = "THROTTLE_FAULT_SEED";
 const TIME: Duration = Duration::from_secs(20);
 /// About as long as a start takes.
 const START: Duration = Duration::from_millis(900);
@@ -44,8 +42,7 @@ enum Moment {
 #[test]
 fn kills_at_random_moments_lose_no_limit_and_no_policy() {
     require_root!();
-    let seed = number(SEED).unwrap_or_else(|| RandomState::new().hash_one(()));
-    println!("{SEED}={seed}");
+    let seed = faults::seed();
     let mut random = Random::new(seed);
     let mut lab = Lab::with(Router::new().unwrap(), &["--iface", "lan0"]).unwrap();
     let Lab { agent, router } = &mut lab;
@@ -55,35 +52,13 @@ fn kills_at_random_moments_lose_no_limit_and_no_policy() {
     apply(agent, &file, next).stdout(Stdio::null()).status().unwrap();
     let mut acknowledged = policy(agent);
     let mut ledger = Ledger::open(router, HOST, MOST).unwrap();
-    let (begun, rounds) = (Instant::now(), number(ROUNDS).or(is_full().then_some(MANY)));
+    let (begun, rounds) = (Instant::now(), faults::number(ROUNDS).or(is_full().then_some(MANY)));
     let mut done = 0;
     while rounds.map_or(begun.elapsed() < TIME, |rounds| done < rounds) {
         let moment = random.pick(&[Moment::Start, Moment::LimitSet, Moment::Apply, Moment::Idle]);
         let what = format!("seed {seed}, round {done}, {moment:?}");
         next += 1;
-        let asked = match moment {
-            Moment::Start => {
-                agent.kill().unwrap();
-                start_for(agent, router, random.time_below(START));
-                None
-            }
-            Moment::Idle => {
-                sleep(random.time_below(CHANGE));
-                None
-            }
-            Moment::LimitSet => Some(limit_set(agent, next)),
-            Moment::Apply => Some(apply(agent, &file, next)),
-        };
-        let answer = asked.map(|mut command| {
-            let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-            let mut process = command.spawn().unwrap();
-            sleep(random.time_below(CHANGE));
-            agent.kill().unwrap();
-            process.wait().unwrap().success()
-        });
-        if agent.process_id().is_some() {
-            agent.kill().unwrap();
-        }
+        let answer = kill_in(moment, (agent, router), (&file, next), &mut random);
         agent.restart().unwrap_or_else(|error| panic!("{what}: {error:#}"));
         let found = policy(agent);
         match answer {
@@ -100,6 +75,34 @@ fn kills_at_random_moments_lose_no_limit_and_no_policy() {
     assert!(done > 0);
     let programs = hooks::programs(router.namespace(End::Router), "lan0").unwrap();
     assert_eq!(programs.len(), 2, "one program at each hook, however many agents there were");
+}
+
+/// Kills the agent in the midst of a moment's work; returns whether a change that it was asked for, the `number`th, was
+/// acknowledged, if there was one.
+fn kill_in(
+    moment: Moment,
+    (agent, router): (&mut Agent, &Router),
+    (file, number): (&Path, u64),
+    random: &mut Random,
+) -> Option<bool> {
+    let mut command = match moment {
+        Moment::Start => {
+            agent.kill().unwrap();
+            start_for(agent, router, random.time_below(START));
+            return None;
+        }
+        Moment::Idle => {
+            sleep(random.time_below(CHANGE));
+            agent.kill().unwrap();
+            return None;
+        }
+        Moment::LimitSet => limit_set(agent, number),
+        Moment::Apply => apply(agent, file, number),
+    };
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    sleep(random.time_below(CHANGE));
+    agent.kill().unwrap();
+    Some(process.wait().unwrap().success())
 }
 
 /// Prefixes and rates, in bits per second, of all limits.
@@ -166,9 +169,4 @@ fn start_for(agent: &Agent, router: &Router, time: Duration) {
     sleep(time);
     process.kill().unwrap();
     process.wait().unwrap();
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
 }
