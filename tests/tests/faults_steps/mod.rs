@@ -2,11 +2,12 @@
 //! was acknowledged or asked for, the next agent goes on, and a clean end leaves nothing.
 
 mod change;
+mod detach;
 mod end;
 mod start;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,22 +17,30 @@ use throttle_tests::folder::Folder;
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
+use throttle_tests::random::Random;
 use throttle_tests::restrict::is_full;
 use throttle_tests::router::{End, Router};
 use throttle_tests::traffic::MBIT;
 
 const HOST: End = End::host(0);
 const LINK: &str = "lan0";
-/// The higher of both limits that [`POLICIES`] have for the host.
+/// The higher of both limits that [`POLICIES`] have for the host, and hardly more than the other one.
 const MOST: u64 = 5 * MBIT;
 /// Two policies that differ in a limit, in a group, and in what there is.
 const POLICIES: [&str; 2] = [
     "[[group]]\nname = \"acme\"\ndown = \"900mbit\"\n\
-     [[limit]]\nprefix = \"10.77.0.10/32\"\ndown = \"4900kbit\"\ngroup = \"acme\"\n\
+     [[limit]]\nprefix = \"10.77.0.10/32\"\ndown = \"4990kbit\"\ngroup = \"acme\"\n\
      [[limit]]\nprefix = \"10.8.0.0/24\"\ndown = \"1mbit\"\n",
     "[[group]]\nname = \"acme\"\ndown = \"800mbit\"\n\
      [[limit]]\nprefix = \"10.77.0.10/32\"\ndown = \"5mbit\"\ngroup = \"acme\"\n\
      [[limit]]\nprefix = \"10.9.0.0/24\"\ndown = \"1mbit\"\n",
+];
+/// The steps whose refusal does not refuse the work, each with one that comes before: what they leave is of no use,
+/// and does no harm.
+const CLEANS_UP: [[&str; 2]; 3] = [
+    ["taking the policy over", "writing a link"],
+    ["putting the change in force", "removing what a snapshot holds"],
+    ["putting the change in force", "cutting the journal"],
 ];
 /// What a process is asked for may come after its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,23 +50,35 @@ struct Scene {
     faults: Faults,
     files: Folder,
     lab: Lab,
+    random: Random,
 }
 
 impl Scene {
     /// An agent that enforces the first policy by a link that is attached with `hook`.
     fn new(hook: &str) -> Self {
-        let (faults, files, router) =
-            (Faults::new().unwrap(), Folder::new().unwrap(), Router::new().unwrap());
+        let scene = Self::with(Router::new().unwrap(), &["--iface", LINK, "--hook", hook]);
+        scene.lab.agent.done(&scene.apply(0)).unwrap();
+        scene
+    }
+
+    /// An agent with these arguments of `run`, among them `FILE` for a copy of the first policy.
+    fn with(router: Router, arguments: &[&str]) -> Self {
+        let (faults, files) = (Faults::new().unwrap(), Folder::new().unwrap());
         for (number, policy) in POLICIES.iter().enumerate() {
             fs::write(files.path().join(number.to_string()), policy).unwrap();
         }
-        let namespace = router.namespace(End::Router);
-        let arguments = ["--iface", LINK, "--hook", hook];
-        let agent =
-            Agent::start_program(&program(), namespace, &arguments, &faults.environment()).unwrap();
-        let scene = Self { faults, files, lab: Lab { agent, router } };
-        scene.lab.agent.done(&scene.apply(0)).unwrap();
-        scene
+        let config = files.path().join("config");
+        fs::write(&config, POLICIES[0]).unwrap();
+        let config = config.display().to_string();
+        let arguments = arguments.iter().map(|word| if *word == "FILE" { &config } else { *word });
+        let agent = Agent::start_program(
+            &faults::program().unwrap(),
+            router.namespace(End::Router),
+            &arguments.collect::<Vec<_>>(),
+            &faults.environment(),
+        );
+        let lab = Lab { agent: agent.unwrap(), router };
+        Self { faults, files, lab, random: Random::new(faults::seed()) }
     }
 
     /// What puts a policy in force.
@@ -65,14 +86,28 @@ impl Scene {
         format!("apply {}", self.files.path().join(number.to_string()).display())
     }
 
-    /// The steps of `work`, which is done.
+    /// The steps to walk of `work`, which is done: all in a full run, and as [`few`] says in others.
     fn steps(&mut self, work: impl FnOnce(&mut Lab)) -> Vec<Step> {
+        let steps = self.all_steps(work);
+        let walked = if is_full() { steps.clone() } else { few(&steps, &mut self.random) };
+        for step in &steps {
+            println!("{step}{}", if walked.contains(step) { ", walked" } else { "" });
+        }
+        walked
+    }
+
+    /// The steps of `work`, which is done.
+    fn all_steps(&mut self, work: impl FnOnce(&mut Lab)) -> Vec<Step> {
         self.faults.record().unwrap();
         work(&mut self.lab);
         let steps = self.faults.disarm().unwrap();
         assert!(!steps.is_empty(), "the agent has no steps: it was built without fault-points");
-        steps.iter().for_each(|step| println!("{step}"));
-        distinct(steps)
+        steps
+    }
+
+    /// Those of the steps to walk that the system might refuse.
+    fn refusable(&mut self, work: impl FnOnce(&mut Lab)) -> Vec<Step> {
+        self.steps(work).into_iter().filter(|step| step.may_be_refused).collect()
     }
 
     /// Ends the agent, and takes away what does not survive a restart of the machine.
@@ -103,15 +138,17 @@ fn hooks_to_walk() -> &'static [&'static str] {
     if is_full() { &["auto", "clsact"] } else { &["auto"] }
 }
 
-/// Of a long walk, every third step where there is no time for all.
-fn chosen(steps: Vec<Step>) -> impl Iterator<Item = Step> {
-    let every = if is_full() { 1 } else { 3 };
-    steps.into_iter().step_by(every)
-}
-
-/// The agent with steps.
-fn program() -> PathBuf {
-    faults::program().unwrap()
+/// What a short run walks of some steps: of those of one name, which are alike, one by chance; and of these
+/// every third, from one by chance on.
+fn few(steps: &[Step], random: &mut Random) -> Vec<Step> {
+    let mut alike = BTreeMap::<_, Vec<_>>::new();
+    for step in steps {
+        alike.entry((&step.name, step.may_be_refused)).or_default().push(step);
+    }
+    let mut chosen: Vec<_> = alike.values().map(|alike| random.pick(alike).clone()).collect();
+    chosen.sort_by_key(|step| step.number);
+    let first = random.index(3.min(chosen.len()));
+    chosen.into_iter().skip(first).step_by(3).collect()
 }
 
 /// All that a policy has.
@@ -120,21 +157,19 @@ fn policy(agent: &Agent) -> String {
     words.map(|words| agent.done(&format!("--json {words}")).unwrap()).concat()
 }
 
-/// Leaves out steps that are like others: of one name, those after the first few, but for the last.
-fn distinct(steps: Vec<Step>) -> Vec<Step> {
-    let alike = if is_full() { 3 } else { 1 };
-    let names: Vec<_> = steps.iter().map(|step| (step.name.clone(), step.may_be_refused)).collect();
-    let is_kept = |index: usize| {
-        let same = |name: &&(String, bool)| **name == names[index];
-        names[..index].iter().filter(same).count() < alike
-            || !names[index + 1..].contains(&names[index])
+/// A refusal that the work went on after was one that it may go on after.
+fn assert_cleans_up(faults: &Faults, step: &Step) {
+    let reached = faults.reached().unwrap();
+    let is_meant = |[before, name]: &[&str; 2]| {
+        *name == step.name && reached[..step.number].iter().any(|reached| reached.name == *before)
     };
-    steps
-        .into_iter()
-        .enumerate()
-        .filter(|(index, _)| is_kept(*index))
-        .map(|(_, step)| step)
-        .collect()
+    assert!(CLEANS_UP.iter().any(is_meant), "{step}: refused, and nobody is told");
+}
+
+/// There is one program at each hook of a link.
+fn assert_attached_once(router: &Router, link: &str, after: &Step) {
+    let programs = hooks::programs(router.namespace(End::Router), link).unwrap();
+    assert_eq!(programs.len(), 2, "{after}: one program at each hook of {link}");
 }
 
 /// The process reaches the step, at which it is killed.
