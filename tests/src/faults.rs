@@ -96,15 +96,18 @@ impl Faults {
 
     /// Counts steps from now on.
     pub fn record(&self) -> Result<()> {
-        self.plan("0 kill")
+        self.plan(&[("0", Fault::Kill)])
     }
 
     /// Has `fault` happen at a step, counted from now on.
     pub fn arm(&self, number: usize, fault: Fault) -> Result<()> {
-        match fault {
-            Fault::Kill => self.plan(&format!("{number} kill")),
-            Fault::Refuse(error) => self.plan(&format!("{number} {error}")),
-        }
+        self.plan(&[(&number.to_string(), fault)])
+    }
+
+    /// Has a fault happen at every step of a name, for each of these; a number is that of a step, counted from now
+    /// on.
+    pub fn arm_each(&self, plan: &[(&str, Fault)]) -> Result<()> {
+        self.plan(plan)
     }
 
     /// Has `fault` happen at a step of `work`.
@@ -153,10 +156,14 @@ impl Faults {
         whole.enumerate().map(step).collect()
     }
 
-    fn plan(&self, plan: &str) -> Result<()> {
+    fn plan(&self, plan: &[(&str, Fault)]) -> Result<()> {
         remove(self.path("reached"))?;
+        let lines = plan.iter().map(|(step, fault)| match fault {
+            Fault::Kill => format!("{step} kill\n"),
+            Fault::Refuse(error) => format!("{step} {error}\n"),
+        });
         // A process reads a whole plan or none.
-        fs::write(self.path("next"), plan)?;
+        fs::write(self.path("next"), lines.collect::<String>())?;
         Ok(fs::rename(self.path("next"), self.path("plan"))?)
     }
 
