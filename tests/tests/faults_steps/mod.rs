@@ -4,6 +4,7 @@
 mod change;
 mod detach;
 mod end;
+mod refused;
 mod start;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@ use throttle_common::abi::{self, Link, Policy as Switch};
 
 use super::{
     Datapath, clock,
+    limits::{Next, limits_anything},
     prefix::single_host,
     state::{Applied, Change},
     upkeep::is_configured,
@@ -122,16 +123,29 @@ impl Datapath {
         if before == *limit {
             return Ok(Change::Unchanged);
         }
-        let bank = self.bank();
-        let row = self.limits.set_link(link.ifindex, limit, bank, &mut self.counters)?;
-        let row = row.unwrap_or(abi::Limit::NO_ROW);
-        if let Err(error) = self.links.set_limit(&link, row, limit.overhead_bytes, bank) {
-            follow_up(
-                self.limits.set_link(link.ifindex, &before, bank, &mut self.counters).map(drop),
-            );
-            return Err(error);
+        let (ifindex, overhead_bytes, bank) = (link.ifindex, limit.overhead_bytes, self.bank());
+        if limits_anything(limit) {
+            let row = self.limits.set_link(ifindex, limit, bank, &mut self.counters)?;
+            self.links.set_limit(&link, row, overhead_bytes, bank).inspect_err(|_| {
+                follow_up(self.limit_link_again(ifindex, &before));
+            })?;
+        } else {
+            // Before the row is anybody else's.
+            self.links.set_limit(&link, abi::Limit::NO_ROW, overhead_bytes, bank)?;
+            self.limits.remove_link(ifindex, bank);
+            follow_up(self.forget_rows_of_unlimited_links());
         }
         Ok(if before == LinkLimit::default() { Change::Created } else { Change::Replaced })
+    }
+
+    /// Gives a link, which names its row still, the limit that it had before.
+    fn limit_link_again(&mut self, ifindex: u32, before: &LinkLimit) -> Result<()> {
+        let bank = self.bank();
+        if limits_anything(before) {
+            return self.limits.set_link(ifindex, before, bank, &mut self.counters).map(drop);
+        }
+        self.limits.remove_link(ifindex, bank);
+        self.forget_rows_of_unlimited_links()
     }
 
     /// Puts a whole policy in force at one instant: each packet sees the old policy or the new one.
@@ -150,34 +164,73 @@ impl Datapath {
             let link = self.links.named(interface).ok_or_else(|| not_attached(interface))?;
             links.insert(link.ifindex, limit.clone());
         }
-        let Policy { limits, groups, .. } = policy;
-        let next = self.limits.prepare(limits, groups, &links, bank, &mut self.counters)?;
         let links_set = self.links_changed(&links);
-        for link in self.links.iter().copied().collect::<Vec<_>>() {
-            let overhead = links.get(&link.ifindex).map_or(0, |limit| limit.overhead_bytes);
-            // The policy in force may still need the row that it has.
-            let row = next.link_row(link.ifindex).unwrap_or(link.common);
-            self.links.set_limit(&link, row, overhead, bank)?;
-        }
-        self.make_room(limits);
-        let has_peers = limits.iter().any(|limit| limit.matches == Match::Peer);
+        let next = self.prepare(policy, &links, bank)?;
+        self.make_room(&policy.limits);
+        let has_peers = policy.limits.iter().any(|limit| limit.matches == Match::Peer);
         self.config.switch(Switch { generation: 0, bank, has_peers });
         let applied = self.limits.commit(next, old_bank);
         fault::after("taking the policy over");
-        follow_up(self.forget_rows_of_unlimited_links(bank));
+        follow_up(self.forget_rows_of_unlimited_links());
         follow_up(self.check_pacing());
         Ok(Applied { links_set, ..applied })
     }
 
-    /// Takes their rows from links that are no longer limited: others are about to get them.
-    pub(super) fn forget_rows_of_unlimited_links(&mut self, bank: u32) -> Result<()> {
+    /// Fills a policy in under `bank`, which is not in force; links are given by interface index.
+    fn prepare(
+        &mut self,
+        policy: &Policy,
+        links: &BTreeMap<u32, LinkLimit>,
+        bank: u32,
+    ) -> Result<Next> {
+        let Policy { limits, groups, .. } = policy;
+        let prepared = self.limits.prepare(limits, groups, links, bank, &mut self.counters);
+        let prepared = prepared.and_then(|next| match self.name_rows(&next, links, bank) {
+            Ok(()) => Ok(next),
+            Err(error) => {
+                self.limits.abandon(next, bank);
+                Err(error)
+            }
+        });
+        if prepared.is_err() {
+            follow_up(self.forget_rows_of_unlimited_links());
+        }
+        prepared
+    }
+
+    /// Has links name the rows that they have under a policy that is about to come into force.
+    fn name_rows(
+        &mut self,
+        next: &Next,
+        links: &BTreeMap<u32, LinkLimit>,
+        bank: u32,
+    ) -> Result<()> {
         for link in self.links.iter().copied().collect::<Vec<_>>() {
-            if self.limits.link(link.ifindex).is_none() {
-                let overhead = link.overhead(bank) as u16;
-                self.links.set_limit(&link, abi::Limit::NO_ROW, overhead, bank)?;
+            let overhead = links.get(&link.ifindex).map_or(0, |limit| limit.overhead_bytes);
+            // The policy in force may still need the row that it has.
+            let row = next.link_row(link.ifindex).unwrap_or(link.common);
+            if row != link.common || link.overhead(bank) != u32::from(overhead) {
+                self.links.set_limit(&link, row, overhead, bank)?;
             }
         }
         Ok(())
+    }
+
+    /// Takes their rows from links that are not limited, and frees them for others. A row that cannot be taken is
+    /// nobody's until this is done again.
+    pub(super) fn forget_rows_of_unlimited_links(&mut self) -> Result<()> {
+        let bank = self.bank();
+        let mut done = Ok(());
+        for link in self.links.iter().copied().collect::<Vec<_>>() {
+            if self.limits.link(link.ifindex).is_none() && link.common != abi::Limit::NO_ROW {
+                let overhead_bytes = link.overhead(bank) as u16;
+                let row = abi::Limit::NO_ROW;
+                done = done.and(self.links.set_limit(&link, row, overhead_bytes, bank));
+            }
+        }
+        let named: Vec<_> = self.links.iter().map(|link| link.common).collect();
+        self.limits.free_left_rows(&named);
+        done
     }
 
     /// How many links a policy changes.
@@ -228,7 +281,8 @@ impl Datapath {
     }
 }
 
-/// A change is in force or refused by now: what fails after it decides nothing.
+/// A change is in force or refused by now: what fails after it decides nothing, and is tried again by
+/// [`tidy`](Datapath::tidy) where it matters.
 fn follow_up(done: Result<()>) {
     if let Err(error) = done {
         tracing::warn!("tidying up after a change of the policy: {error}");

@@ -128,6 +128,7 @@ impl Datapath {
     /// The kernel refuses.
     pub fn tidy(&mut self) -> Result<bool> {
         let are_free = self.hosts.free_rested(BATCH);
+        self.forget_rows_of_unlimited_links()?;
         Ok(self.limits.clean(BATCH)? && are_free)
     }
 }

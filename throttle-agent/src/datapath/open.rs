@@ -103,7 +103,7 @@ impl Datapath {
             turn: 0,
         };
         datapath.forget_limits_of_lost_links();
-        datapath.forget_rows_of_unlimited_links(policy.bank)?;
+        datapath.forget_rows_of_unlimited_links()?;
         datapath.check_pacing()?;
         Ok(datapath)
     }

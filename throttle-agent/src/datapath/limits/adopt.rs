@@ -29,6 +29,7 @@ impl LimitTable {
             limits: BTreeMap::new(),
             groups: BTreeMap::new(),
             links: BTreeMap::new(),
+            left_rows: Vec::new(),
             key_of_slot,
             kept_slots,
             ipv6_host_prefix,

@@ -90,8 +90,10 @@ impl LimitTable {
             self.let_go((old.slot, old.index), now);
         }
         for (ifindex, old) in links {
-            let now = self.links.get(&ifindex).map(|entry| (entry.slot, entry.index));
-            self.let_go((old.slot, old.index), now);
+            match self.links.get(&ifindex).map(|entry| (entry.slot, entry.index)) {
+                None => self.leave(&old),
+                now => self.let_go((old.slot, old.index), now),
+            }
         }
         applied
     }
@@ -207,17 +209,17 @@ impl LimitTable {
         Ok(())
     }
 
-    /// Undoes [`prepare`](Self::prepare).
-    fn abandon(&mut self, next: Next, bank: u32) {
-        for key in next.limits.keys() {
-            // What was not filled in cannot be removed.
-            let _ = self.prefixes.remove(key, bank);
-        }
-        let groups = next.groups.values().map(|entry| entry.index);
-        for index in groups.chain(next.links.values().map(|entry| entry.index)) {
+    /// Undoes [`prepare`](Self::prepare). Links may name rows of the policy by now.
+    pub(in crate::datapath) fn abandon(&mut self, next: Next, bank: u32) {
+        let Next { limits, groups, links, slots, mut indices, .. } = next;
+        let of_groups = groups.values().map(|entry| entry.index);
+        for index in of_groups.chain(links.values().map(|entry| entry.index)) {
             self.rows.point(index, bank, abi::Limit::UNLIMITED_SLOT);
         }
-        self.rows.restore(next.slots, next.indices);
+        let of_links: Vec<_> = links.values().map(|entry| entry.index).collect();
+        self.left_rows.extend(indices.extract_if(.., |index| of_links.contains(index)));
+        self.rows.restore(slots, indices);
+        self.prefixes.empty(limits.into_keys().collect(), bank);
     }
 
     /// Lets go of what the policy before had and the one in force has not.

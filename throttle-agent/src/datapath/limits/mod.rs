@@ -8,6 +8,7 @@
 mod adopt;
 mod apply;
 mod lengths;
+mod links;
 mod pool;
 mod prefixes;
 mod rows;
@@ -23,7 +24,7 @@ use std::{
 use ipnet::IpNet;
 use throttle_common::abi::{self, LimitRates};
 
-pub(super) use self::rows::Rows;
+pub(super) use self::{apply::Next, links::limits_anything, rows::Rows};
 use self::{lengths::Lengths, prefixes::Prefixes};
 use super::{codec, counters::CounterTable, prefix::single_host, state::Change};
 use crate::{
@@ -62,6 +63,8 @@ pub(super) struct LimitTable {
     groups: BTreeMap<GroupName, Entry<Group>>,
     /// By index of the interface.
     links: BTreeMap<u32, Entry<LinkLimit>>,
+    /// Rows that links had, and may still name: nobody's until none does.
+    left_rows: Vec<u32>,
     /// By slot, the limit of a prefix that is in it.
     key_of_slot: Vec<Option<LimitKey>>,
     /// By slot, whether the limit in it keeps its hosts in the table; for a first look without a lock.
@@ -267,48 +270,6 @@ impl LimitTable {
         Ok(true)
     }
 
-    /// Puts the limit of the link on an interface in force; one that limits nothing has no row.
-    pub(super) fn set_link(
-        &mut self,
-        ifindex: u32,
-        limit: &LinkLimit,
-        bank: u32,
-        counters: &mut CounterTable,
-    ) -> Result<Option<u32>> {
-        let known = self.links.get(&ifindex);
-        let old = known.map(|known| (known.slot, known.index));
-        if !limits_anything(limit) {
-            self.remove_link(ifindex, bank);
-            return Ok(None);
-        }
-        if known.is_some_and(|known| known.stated == *limit) {
-            return Ok(old.map(|(_, index)| index));
-        }
-        let mut encoded = codec::encode_link(limit)?;
-        let index = old.map(|(_, index)| index);
-        self.check_room("the limit of a link", self.count() + usize::from(old.is_none()))?;
-        let slot = self.place("the limit of a link", &mut encoded, index, counters)?;
-        self.rows.point(encoded.index, bank, slot);
-        self.links.insert(ifindex, Entry::new(limit.clone(), &encoded, slot));
-        self.replaced(old);
-        Ok(Some(encoded.index))
-    }
-
-    /// Forgets the limit of a link.
-    pub(super) fn remove_link(&mut self, ifindex: u32, bank: u32) {
-        if let Some(old) = self.links.remove(&ifindex) {
-            self.rows.point(old.index, bank, abi::Limit::UNLIMITED_SLOT);
-            self.release(old.slot, old.index);
-        }
-    }
-
-    /// Forgets the limits of links that are not among `present`.
-    pub(super) fn retain_links(&mut self, present: &[u32], bank: u32) {
-        let lost: Vec<_> =
-            self.links.keys().copied().filter(|ifindex| !present.contains(ifindex)).collect();
-        lost.into_iter().for_each(|ifindex| self.remove_link(ifindex, bank));
-    }
-
     /// Does a part of what had to wait until no packet could see it, at most so many prefixes; `true`
     /// when nothing is left that can be done by now.
     pub(super) fn clean(&mut self, most: usize) -> Result<bool> {
@@ -381,9 +342,4 @@ impl LimitTable {
         self.key_of_slot[slot as usize] = limit.map(Limit::key);
         self.kept_slots[slot as usize].store(keeps, Ordering::Relaxed);
     }
-}
-
-/// Whether a link has any rate.
-fn limits_anything(limit: &LinkLimit) -> bool {
-    ![limit.up, limit.down, limit.total].iter().all(|rates| rates.is_empty())
 }

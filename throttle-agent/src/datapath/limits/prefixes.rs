@@ -9,7 +9,7 @@ use throttle_common::abi::{PrefixKey, Role};
 
 use super::pool::REST;
 use crate::{
-    datapath::{codec, pod::Raw},
+    datapath::{codec, pod::Raw, refusal::errno},
     error::{Kind, Result, ResultExt},
     fault,
     policy::{LimitKey, Match},
@@ -18,8 +18,15 @@ use crate::{
 /// Map `PREFIXES`.
 pub(super) struct Prefixes {
     map: LpmTrie<MapData, Raw<PrefixKey>, u32>,
-    /// What is left of the policy before, its bank, and from when on no packet looks at it.
-    stale: Option<(Vec<LimitKey>, u32, Instant)>,
+    stale: Option<Stale>,
+}
+
+/// What is left of a policy that is not in force.
+struct Stale {
+    limits: Vec<LimitKey>,
+    bank: u32,
+    /// When no packet can be looking at them any more.
+    usable: Instant,
 }
 
 impl Prefixes {
@@ -54,37 +61,62 @@ impl Prefixes {
 
     /// Removes a prefix.
     pub(super) fn remove(&mut self, limit: &LimitKey, bank: u32) -> Result<()> {
-        self.map
-            .remove(&key(limit, bank))
-            .doing(Kind::Failed, || format!("deleting the limit for {limit}"))
+        let doing = || format!("deleting the limit for {limit}");
+        fault::before("removing a prefix").doing(Kind::Failed, doing)?;
+        self.take_out(limit, bank)
     }
 
     /// Leaves the prefixes of a policy that is no longer in force to [`clean`](Self::clean).
     pub(super) fn retire(&mut self, limits: Vec<LimitKey>, bank: u32) {
-        self.stale = Some((limits, bank, Instant::now() + REST));
+        self.stale = Some(Stale { limits, bank, usable: Instant::now() + REST });
+    }
+
+    /// Removes the prefixes of a policy that never came into force, as far as they were filled in.
+    pub(super) fn empty(&mut self, limits: Vec<LimitKey>, bank: u32) {
+        self.stale = Some(Stale { limits, bank, usable: Instant::now() });
+        if let Err(error) = self.empty_other_bank() {
+            tracing::warn!("removing a policy that was refused: {error}; it is tried again");
+        }
     }
 
     /// Removes what the policy before has left, once no packet can be looking at it: at most so many;
     /// `true` when nothing is left that can be removed by now.
     pub(super) fn clean(&mut self, most: usize) -> Result<bool> {
-        let Some((limits, bank, usable)) = &mut self.stale else { return Ok(true) };
-        if *usable > Instant::now() {
+        if self.stale.as_ref().is_none_or(|stale| stale.usable > Instant::now()) {
             return Ok(true);
         }
-        let (part, bank) = (limits.split_off(limits.len().saturating_sub(most)), *bank);
-        let is_last = limits.is_empty();
-        if is_last {
-            self.stale = None;
-        }
-        part.iter().try_for_each(|limit| self.remove(limit, bank))?;
-        Ok(is_last)
+        self.remove_stale(most)?;
+        Ok(self.stale.is_none())
     }
 
     /// As [`clean`](Self::clean), waiting for it.
     pub(super) fn empty_other_bank(&mut self) -> Result<()> {
-        let Some((limits, bank, usable)) = self.stale.take() else { return Ok(()) };
-        thread::sleep(usable.saturating_duration_since(Instant::now()));
-        limits.iter().try_for_each(|limit| self.remove(limit, bank))
+        let Some(stale) = &self.stale else { return Ok(()) };
+        thread::sleep(stale.usable.saturating_duration_since(Instant::now()));
+        self.remove_stale(usize::MAX)
+    }
+
+    /// Removes at most so many prefixes; what is refused stays to be removed.
+    fn remove_stale(&mut self, most: usize) -> Result<()> {
+        let Some(mut stale) = self.stale.take() else { return Ok(()) };
+        let removed = (0..stale.limits.len().min(most)).try_for_each(|_| {
+            let Some(limit) = stale.limits.last() else { return Ok(()) };
+            fault::aside("removing a prefix of another policy")
+                .doing(Kind::Failed, || format!("removing {limit} of the policy before"))?;
+            self.take_out(limit, stale.bank)?;
+            stale.limits.pop();
+            Ok(())
+        });
+        self.stale = Some(stale).filter(|stale| !stale.limits.is_empty());
+        removed
+    }
+
+    /// Removes a prefix from the map; it may be gone already.
+    fn take_out(&mut self, limit: &LimitKey, bank: u32) -> Result<()> {
+        match self.map.remove(&key(limit, bank)) {
+            Err(error) if errno(&error) == Some(libc::ENOENT) => Ok(()),
+            removed => removed.doing(Kind::Failed, || format!("deleting the limit for {limit}")),
+        }
     }
 }
 
