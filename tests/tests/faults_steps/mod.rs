@@ -4,6 +4,7 @@
 mod change;
 mod detach;
 mod end;
+mod older;
 mod refused;
 mod start;
 

@@ -31,7 +31,8 @@ pub struct SocketFile(PathBuf);
 /// Another agent answers there, or the file system refuses.
 pub fn claim(path: &Path) -> Result<(UnixListener, SocketFile)> {
     let directory = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(directory)
+    fault::before("making the directory of the control socket")
+        .and_then(|()| fs::create_dir_all(directory))
         .map_err(|error| Error::of_io(error, format_args!("creating {}", directory.display())))?;
     let _lock = lock(directory)?;
     remove_stale(path)?;
@@ -47,10 +48,12 @@ pub fn claim(path: &Path) -> Result<(UnixListener, SocketFile)> {
         .and_then(|()| fs::set_permissions(path, Permissions::from_mode(MODE)))
         .map_err(|error| failed(error, "setting the mode of"))?;
     if let Some(group) = gate::group()? {
-        chown(path, None, Some(group.as_raw()))
+        fault::before("setting the socket's group")
+            .and_then(|()| chown(path, None, Some(group.as_raw())))
             .map_err(|error| failed(error, "setting the group of"))?;
     }
     listener.set_nonblocking(true).map_err(|error| failed(error, "preparing"))?;
+    fault::after("making the control socket");
     Ok((listener, file))
 }
 

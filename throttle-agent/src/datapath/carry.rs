@@ -18,7 +18,10 @@ use std::{
 use throttle_common::abi::{HostDirection, LastExcess, VERSION, seen_word};
 
 use super::{Options, pins::Pins};
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::{
+    error::{Error, Kind, Result, ResultExt},
+    fault,
+};
 
 /// The layout whose pins can be taken over.
 const OLDER: u32 = 2;
@@ -67,6 +70,7 @@ impl Older {
     /// Rewrites the words whose meaning has changed, once no link has the old program any more.
     pub(super) fn finish<'a>(self, hosts: impl Iterator<Item = &'a HostDirection>) -> Result<()> {
         hosts.for_each(rewrite);
+        fault::after("rewriting what an older layout has of hosts");
         self.pins.remove()
     }
 }
@@ -105,7 +109,8 @@ pub(super) fn check_versions(options: &Options) -> Result<()> {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to)
+    fault::before("moving a pin")
+        .and_then(|()| fs::rename(from, to))
         .doing(Kind::Failed, || format!("moving {} to {}", from.display(), to.display()))
 }
 

@@ -168,9 +168,13 @@ pub(super) fn mount(options: &Options) -> Result<()> {
         ))
         .hint("start the agent outside and pass `--netns NAME`, instead of inside `ip netns exec`"));
     }
-    mount::mount(Some("bpf"), point, Some("bpf"), MsFlags::empty(), None::<&str>).map_err(|errno| {
-        refused(io::Error::from(errno), format!("mounting the BPF file system on {shown}"))
-    })
+    fault::before("mounting the BPF file system")
+        .and_then(|()| {
+            let mounted =
+                mount::mount(Some("bpf"), point, Some("bpf"), MsFlags::empty(), None::<&str>);
+            mounted.map_err(io::Error::from)
+        })
+        .map_err(|error| refused(error, format!("mounting the BPF file system on {shown}")))
 }
 
 /// Whether this process sees other mounts than the system's first process does.

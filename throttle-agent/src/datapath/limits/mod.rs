@@ -266,6 +266,7 @@ impl LimitTable {
         }
         let Some(old) = self.groups.remove(name) else { return Ok(false) };
         self.rows.point(old.index, bank, abi::Limit::UNLIMITED_SLOT);
+        fault::after("pointing a group at no limit");
         self.release(old.slot, old.index);
         Ok(true)
     }
