@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// The object.
+#[doc(hidden)]
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/throttle-ebpf"));
 
 /// Creates or adopts the maps, each at its `pin`, and loads both programs.
@@ -33,6 +34,7 @@ pub(super) fn load(options: &Options, pin: impl Fn(&str) -> PathBuf) -> Result<E
 ///
 /// # Errors
 /// Privileges are missing, or the kernel cannot do it.
+#[doc(hidden)]
 pub fn make_maps(options: &Options, pin: impl Fn(&str) -> Option<PathBuf>) -> Result<Ebpf> {
     let log_level = kernel_log_level(options.kernel_log);
     let paths = MAPS.map(|map| (map.name, pin(map.name), map.max_entries(options)));
@@ -51,18 +53,28 @@ pub fn make_maps(options: &Options, pin: impl Fn(&str) -> Option<PathBuf>) -> Re
 
 /// Loads all programs at once: the verifier takes most of an agent's start, and a processor for each.
 fn load_programs(ebpf: &mut Ebpf) -> Result<()> {
+    let programs =
+        ebpf.programs_mut().map(|(_, program)| <&mut SchedClassifier>::try_from(program));
+    let programs = programs.collect::<Result<Vec<_>, _>>();
+    let programs = programs.map_err(|error| cannot(error, "reading the eBPF object"))?;
     thread::scope(|scope| {
-        let programs =
-            ebpf.programs_mut().map(|(_, program)| <&mut SchedClassifier>::try_from(program));
-        let programs = programs.collect::<Result<Vec<_>, _>>();
-        let programs = programs.map_err(|error| cannot(error, "reading the eBPF object"))?;
-        let loading: Vec<_> =
-            programs.into_iter().map(|program| scope.spawn(|| program.load())).collect();
+        let loading = programs.into_iter().map(|program| {
+            fault::before("starting a thread")
+                .and_then(|()| thread::Builder::new().spawn_scoped(scope, || program.load()))
+                .map_err(no_thread)
+        });
+        let loading = loading.collect::<Result<Vec<_>>>()?;
         loading.into_iter().try_for_each(|thread| {
             let loaded = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
             loaded.map_err(|error| cannot(error, "loading the eBPF program"))
         })
     })
+}
+
+fn no_thread(error: io::Error) -> Error {
+    refused(error, "starting a thread that loads the eBPF program").hint(
+        "leave room for ten: TasksMax= of the unit, pids.max of the control group, RLIMIT_NPROC",
+    )
 }
 
 /// The program of a hook.
