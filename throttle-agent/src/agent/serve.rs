@@ -1,13 +1,16 @@
 //! The life of the agent, from start to signal.
 
 use std::{
+    net::TcpListener,
     os::unix::net::UnixListener,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use aya_log::EbpfLogger;
 use tokio::{
-    net, runtime,
+    net,
+    runtime::{self, Runtime},
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
@@ -15,7 +18,7 @@ use tokio::{
 use super::{Agent, Info, RunOptions, exceeding, log, netns, notify, privileges, start};
 use crate::{
     control,
-    datapath::{InstanceLock, LinkStatus},
+    datapath::{ExcessEvents, InstanceLock, LinkStatus},
     error::{Kind, Result, ResultExt},
     events::What,
     fault,
@@ -51,19 +54,13 @@ pub fn run(options: &RunOptions) -> Result<()> {
     start::check_links(store.stated_links())?;
     let socket = options.instance.socket(&options.run_dir);
     let (listener, socket_file) = control::claim(&socket)?;
-    fault::after("making the control socket");
     // While a privileged port may still be had.
     let metrics = options.settings.metrics.map(MetricsAddress::listen).transpose()?;
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .build()
-        .doing(Kind::Failed, || "starting the event loop")?;
+    let runtime = event_loop()?;
     let (mut engine, new) = start::open(options, &mut store)?;
     fault::after("putting the policy in force");
     let datapath = &mut engine.datapath;
-    let logger = datapath.logger();
-    let excess_events = datapath.excess_events();
+    let (logger, excess_events) = (datapath.logger(), datapath.excess_events());
     let info = Info {
         instance: options.instance.clone(),
         socket,
@@ -80,24 +77,48 @@ pub fn run(options: &RunOptions) -> Result<()> {
     fault::after("giving up capabilities");
     announce(&agent.info, (links, &specs), limits);
     tell(&agent, links - new.len(), new);
-    runtime.block_on(async {
-        let pump = logger.map(|logger| tokio::spawn(log::pump(logger)));
-        if let Some(listener) = metrics {
-            let top_hosts = options.metrics_hosts as usize;
-            tokio::spawn(metrics::serve(listener, Arc::clone(&agent), top_hosts));
+    let top_hosts = options.metrics_hosts as usize;
+    let live = Live { listener, metrics, top_hosts, logger, excess_events };
+    runtime.block_on(live.until_told_to_end(&agent, options.detach_on_exit))
+}
+
+fn event_loop() -> Result<Runtime> {
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .doing(Kind::Failed, || "starting the event loop")
+}
+
+/// What the event loop begins with.
+struct Live {
+    listener: UnixListener,
+    metrics: Option<TcpListener>,
+    /// Hosts that have metrics of their own.
+    top_hosts: usize,
+    logger: Option<EbpfLogger<&'static dyn ::log::Log>>,
+    excess_events: Option<ExcessEvents>,
+}
+
+impl Live {
+    /// Serves, then ends the agent.
+    async fn until_told_to_end(self, agent: &Arc<Agent>, detach: bool) -> Result<()> {
+        let pump = self.logger.map(|logger| tokio::spawn(log::pump(logger)));
+        if let Some(listener) = self.metrics {
+            tokio::spawn(metrics::serve(listener, Arc::clone(agent), self.top_hosts));
         }
-        if let Some(events) = excess_events {
-            tokio::spawn(exceeding::pump(Arc::clone(&agent), events));
+        if let Some(events) = self.excess_events {
+            tokio::spawn(exceeding::pump(Arc::clone(agent), events));
         }
-        let served = serve(&agent, listener).await;
+        let served = serve(agent, self.listener).await;
         if let Some(pump) = pump {
             pump.abort();
         }
         fault::after("serving");
-        let finished = finish(&agent, options.detach_on_exit).await;
+        let finished = finish(agent, detach).await;
         fault::after("letting go");
         finished.and(served)
-    })
+    }
 }
 
 /// Tells listeners of the links it starts with.

@@ -7,6 +7,7 @@ mod bpf;
 mod carry;
 mod change;
 mod clock;
+#[doc(hidden)]
 pub mod codec;
 mod config;
 mod counters;
@@ -24,6 +25,7 @@ mod limits;
 mod links;
 mod lock;
 mod mapped;
+mod maps;
 mod netns;
 mod object;
 mod open;
