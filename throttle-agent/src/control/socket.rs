@@ -66,7 +66,8 @@ fn remove_stale(path: &Path) -> Result<()> {
     if error.kind() != io::ErrorKind::ConnectionRefused {
         return Err(Error::of_io(error, format_args!("trying control socket {}", path.display())));
     }
-    fs::remove_file(path).map_err(|error| {
+    let removed = fault::before("removing a stale control socket");
+    removed.and_then(|()| fs::remove_file(path)).map_err(|error| {
         Error::of_io(error, format_args!("removing stale control socket {}", path.display()))
     })
 }
