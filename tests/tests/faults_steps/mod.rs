@@ -91,8 +91,13 @@ impl Scene {
     /// The steps to walk of `work`, which is done: all in a full run, and as [`few`] says in others.
     fn steps(&mut self, work: impl FnOnce(&mut Lab)) -> Vec<Step> {
         let steps = self.all_steps(work);
-        let walked = if is_full() { steps.clone() } else { few(&steps, &mut self.random) };
-        for step in &steps {
+        self.thin(&steps)
+    }
+
+    /// All of these in a full run, and as [`few`] says in others.
+    fn thin(&mut self, steps: &[Step]) -> Vec<Step> {
+        let walked = if is_full() { steps.to_vec() } else { few(steps, &mut self.random) };
+        for step in steps {
             println!("{step}{}", if walked.contains(step) { ", walked" } else { "" });
         }
         walked

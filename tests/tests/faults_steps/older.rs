@@ -26,10 +26,10 @@ fn taking_over_an_older_layout_goes_on_where_it_was_killed_or_refused() {
     let instance = scene.lab.agent.instance().to_owned();
     scene.lab.agent.kill().unwrap();
     older::move_back(&instance).unwrap();
-    let steps = scene.steps(|lab| lab.agent.restart().unwrap());
-    let steps: Vec<_> =
-        steps.iter().filter(|step| STEPS.contains(&step.name.as_str())).cloned().collect();
+    let mut steps = scene.all_steps(|lab| lab.agent.restart().unwrap());
+    steps.retain(|step| STEPS.contains(&step.name.as_str()));
     assert!(steps.iter().any(|step| step.name == STEPS[0]), "{steps:?}");
+    let steps = scene.thin(&steps);
     let kill = |step: &Step| (step.clone(), Fault::Kill);
     let refuse = |step: &Step| (step.clone(), Fault::Refuse(Errno::EPERM as i32));
     let refused = steps.iter().filter(|step| step.may_be_refused).map(refuse);
@@ -38,10 +38,8 @@ fn taking_over_an_older_layout_goes_on_where_it_was_killed_or_refused() {
     for (step, fault) in steps.iter().map(kill).chain(refused) {
         lab.agent.kill().unwrap();
         older::move_back(&instance).unwrap();
-        faults.arm(step.number, fault).unwrap();
-        let started = lab.agent.restart();
-        faults.disarm().unwrap();
-        assert!(started.is_err(), "{step}, {fault:?}: not reached");
+        let started = faults.bring_about(fault, &step, || lab.agent.restart()).unwrap();
+        assert!(started.is_err(), "{step}, {fault:?}: the agent starts all the same");
         assert_killed(&mut lab.agent, &step);
         lab.agent.restart().unwrap();
         assert_eq!(policy(&lab.agent), acknowledged, "{step}, {fault:?}");
