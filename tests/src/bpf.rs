@@ -188,15 +188,19 @@ fn create(kind: MapType, value_bytes: u32, entries: u32) -> Result<OwnedFd> {
 
 /// Detaches the link that is pinned at `path`, as `bpftool link detach` does; the pin stays.
 pub fn detach_pinned(path: &Path) -> Result<()> {
-    let pinned = open_pinned(path)?;
-    let mut attr = [pinned.as_raw_fd() as u32, 0];
+    detach_link(&open_pinned(path)?).with_context(|| format!("detaching {}", path.display()))
+}
+
+/// Detaches a link.
+pub fn detach_link(link: &OwnedFd) -> Result<()> {
+    let mut attr = [link.as_raw_fd() as u32, 0];
     // SAFETY: the attribute is one descriptor.
-    unsafe { bpf(BPF_LINK_DETACH, &mut attr) }
-        .with_context(|| format!("detaching {}", path.display()))?;
+    unsafe { bpf(BPF_LINK_DETACH, &mut attr) }.context("detaching a link")?;
     Ok(())
 }
 
-fn open_pinned(path: &Path) -> Result<OwnedFd> {
+/// Opens what is pinned at `path`.
+pub fn open_pinned(path: &Path) -> Result<OwnedFd> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     let mut attr = [name.as_ptr() as u64, 0];
     // SAFETY: the name outlives the call, which returns a new descriptor.

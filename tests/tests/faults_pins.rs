@@ -1,12 +1,14 @@
 //! Pins that others remove or mix up, under a running agent and while none runs.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use throttle_common::abi::VERSION;
 use throttle_tests::agent::Agent;
+use throttle_tests::faults::{self, Fault, Faults};
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
 use throttle_tests::ledger::Ledger;
@@ -20,8 +22,6 @@ const HOST: End = End::host(0);
 const LINK: &str = "lan0";
 const LIMIT: u64 = 5 * MBIT;
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Maps that the new program finds empty until the saved policy is in them, right after it was attached.
-const POLICY: [&str; 3] = ["LIMITS", "PREFIXES", "SHARED"];
 
 #[test]
 fn pins_removed_under_a_running_agent_take_nothing_out_of_force_and_come_back() {
@@ -52,31 +52,95 @@ fn pins_removed_under_a_running_agent_take_nothing_out_of_force_and_come_back() 
 #[test]
 fn whichever_pin_is_removed_while_no_agent_runs_the_next_one_enforces_the_policy() {
     require_root!();
-    let mut lab = limited("auto");
+    for hook in ["auto", "clsact"] {
+        let mut lab = limited(hook);
+        let Lab { agent, router } = &mut lab;
+        let directory = older::pins(VERSION, agent.instance());
+        let limits = limits(agent);
+        let all = names(&directory);
+        let is_chosen = |name: &&String| {
+            is_full() || ["CONFIG", "LINKS", "PREFIXES", "LIMITS", "HOSTS"].contains(&name.as_str())
+        };
+        let mut ledger = Ledger::open(router, HOST, LIMIT).unwrap();
+        for name in all.iter().filter(is_chosen) {
+            agent.kill().unwrap();
+            fs::remove_file(directory.join(name)).unwrap();
+            if !is_link(name) {
+                ledger.assert_held(&format_args!("{hook}, {name} removed")).unwrap();
+            }
+            agent.restart().unwrap_or_else(|error| panic!("{hook}, without {name}: {error:#}"));
+            assert_eq!(self::limits(agent), limits, "{hook}, without {name}");
+            assert_eq!(names(&directory), all, "{hook}, without {name}");
+            let programs = hooks::programs(router.namespace(End::Router), LINK).unwrap();
+            assert_eq!(programs.len(), 2, "{hook}, without {name}: one program at each hook");
+            if is_link(name) {
+                ledger.skip().unwrap();
+            }
+            // Buckets may have gone with their pin.
+            ledger.assert_held_but_for_a_burst(&format_args!("{hook}, without {name}")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn filters_whose_pins_are_gone_limit_until_the_next_agent_does_and_through_a_start_that_fails() {
+    require_root!();
+    let (router, faults) = (Router::new().unwrap(), Faults::new().unwrap());
+    let namespace = router.namespace(End::Router);
+    let arguments = ["--iface", LINK, "--hook", "clsact"];
+    let program = faults::program().unwrap();
+    let mut agent =
+        Agent::start_program(&program, namespace, &arguments, &faults.environment()).unwrap();
+    // A fresh burst is within the ledger's slack.
+    agent.done("limit set 10.77.0.0/24 --scope each --down 5mbit --burst 15kb").unwrap();
+    let programs = || hooks::programs(namespace, LINK).unwrap();
+    let (before, limits) = (programs(), limits(&agent));
+    let directory = older::pins(VERSION, agent.instance());
+    let mut ledger = Ledger::open(&router, HOST, LIMIT).unwrap();
+    agent.kill().unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    faults.record().unwrap();
+    agent.restart().unwrap();
+    let steps = faults.disarm().unwrap();
+    ledger.assert_held(&"the next start").unwrap();
+    assert_eq!(self::limits(&agent), limits);
+    let after = programs();
+    assert_eq!(after.len(), 2, "one program at each hook");
+    assert!(after.iter().all(|id| !before.contains(id)), "{before:?} replaced by {after:?}");
+    for name in ["writing a link", "replacing a program"] {
+        agent.kill().unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        let step = steps.iter().find(|step| step.name == name).expect("the start has it");
+        faults.arm(step.number, Fault::Refuse(Errno::EPERM as i32)).unwrap();
+        let error = format!("{:#}", agent.restart().unwrap_err());
+        faults.disarm().unwrap();
+        assert!(error.contains("Operation not permitted"), "{step}: {error}");
+        ledger.assert_held(step).unwrap();
+        assert_eq!(programs().len(), 2, "{step}");
+        assert!(!directory.exists(), "{step}: {:?}", names(&directory));
+        agent.restart().unwrap();
+        ledger.assert_held(&format_args!("the start after {step}")).unwrap();
+    }
+    agent.detach_all().unwrap();
+    assert!(programs().is_empty());
+    assert!(!hooks::has_clsact(namespace, LINK).unwrap(), "the qdisc is known to be ours");
+}
+
+#[test]
+fn an_agent_that_ends_right_after_pins_were_removed_pins_again_first() {
+    require_root!();
+    let mut lab = limited("tcx");
     let Lab { agent, router } = &mut lab;
     let directory = older::pins(VERSION, agent.instance());
-    let limits = limits(agent);
-    let all = names(&directory);
-    let is_chosen = |name: &&String| {
-        is_full() || ["CONFIG", "LINKS", "PREFIXES", "LIMITS", "HOSTS"].contains(&name.as_str())
-    };
+    let before = names(&directory);
     let mut ledger = Ledger::open(router, HOST, LIMIT).unwrap();
-    for name in all.iter().filter(is_chosen) {
-        agent.kill().unwrap();
-        fs::remove_file(directory.join(name)).unwrap();
-        if !is_link(name) {
-            ledger.assert_held(&format_args!("{name} removed")).unwrap();
-        }
-        agent.restart().unwrap_or_else(|error| panic!("without {name}: {error:#}"));
-        assert_eq!(self::limits(agent), limits, "without {name}");
-        assert_eq!(names(&directory), all, "without {name}");
-        let programs = hooks::programs(router.namespace(End::Router), LINK).unwrap();
-        assert_eq!(programs.len(), 2, "without {name}: one program at each hook");
-        if is_link(name) || POLICY.contains(&name.as_str()) {
-            ledger.skip().unwrap();
-        }
-        // Buckets may have gone with their pin.
-        ledger.assert_held_but_for_a_burst(&format_args!("without {name}")).unwrap();
+    for round in 0..3 {
+        fs::remove_dir_all(&directory).unwrap();
+        agent.end().unwrap();
+        assert_eq!(names(&directory), before, "{round}: {}", agent.log_tail());
+        ledger.assert_held(&format_args!("ended, {round}")).unwrap();
+        agent.restart().unwrap();
+        ledger.assert_held(&format_args!("restarted, {round}")).unwrap();
     }
 }
 

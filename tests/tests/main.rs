@@ -54,6 +54,7 @@ mod traffic_flood;
 mod traffic_forwarding;
 mod traffic_harness;
 mod traffic_hosts;
+mod traffic_instances;
 mod traffic_l3;
 mod traffic_levels;
 mod traffic_links;

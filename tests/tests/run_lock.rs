@@ -1,17 +1,23 @@
 //! One process at a time works on an instance.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use throttle_agent::instance::RUN_DIR;
+use throttle_agent::instance::{PIN_ROOT, RUN_DIR};
+use throttle_common::abi::VERSION;
 use throttle_tests::agent::{self, Agent, Outcome};
 use throttle_tests::lab::Lab;
 use throttle_tests::leftovers;
+use throttle_tests::older;
 use throttle_tests::require_root;
 use throttle_tests::restrict::with_file_systems;
 use throttle_tests::router::End;
 
 const ROOT: u32 = 0;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_second_agent_of_an_instance_is_refused_and_told_who_holds_it() {
@@ -40,6 +46,28 @@ fn it_is_refused_where_the_socket_was_removed_or_cannot_be_seen() {
 }
 
 #[test]
+fn it_is_refused_again_soon_after_others_removed_lock_and_pins() {
+    require_root!();
+    let lab = Lab::new().unwrap();
+    let directory = lock_directory(lab.agent.instance());
+    fs::remove_dir_all(older::pins(VERSION, lab.agent.instance())).unwrap();
+    fs::remove_dir(&directory).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !lab.agent.log().contains("locked again") {
+        assert!(Instant::now() < deadline, "{}", lab.agent.log_tail());
+        sleep(Duration::from_millis(20));
+    }
+    assert!(directory.exists());
+    with_file_systems(&[("tmpfs", RUN_DIR)], ROOT, || {
+        assert_held(&lab, &mut second(&lab));
+        assert_held(&lab, lab.agent.command().args(["detach", "--all"]));
+    })
+    .unwrap();
+    lab.agent.detach_all().unwrap();
+    assert!(!directory.exists(), "the directory goes with the pins");
+}
+
+#[test]
 fn a_killed_agent_holds_nothing() {
     require_root!();
     let mut lab = Lab::new().unwrap();
@@ -62,6 +90,10 @@ fn a_name_may_have_dots() {
     let outcome = Outcome::of(&mut detach).unwrap();
     assert!(outcome.stderr.contains("interface lan0 is not attached"), "{outcome:?}");
     assert!(leftovers::of_instance(&name).is_empty());
+}
+
+fn lock_directory(instance: &str) -> PathBuf {
+    Path::new(PIN_ROOT).join("locks").join(instance)
 }
 
 fn second(lab: &Lab) -> Command {

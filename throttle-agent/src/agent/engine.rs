@@ -7,7 +7,7 @@ use throttle_common::abi::Side;
 use crate::{
     datapath::{
         Applied, Change, Counters, Datapath, Explanation, HookKind, HostSource, HostState,
-        IdleHosts, LinkReport, LinkStatus, Options,
+        IdleHosts, InstanceLock, LinkReport, LinkStatus, Options,
     },
     error::{Error, Kind, Result},
     policy::{Group, GroupName, Limit, LimitKey, LinkLimit, Policy},
@@ -42,8 +42,8 @@ pub trait Engine: Send {
     /// interface was not attached.
     fn drop_link(&mut self, ifindex: u32) -> Result<Option<LinkLimit>>;
 
-    /// Attaches again where others have detached a program, on links of one kind; returns those links.
-    /// What the kernel refuses is logged.
+    /// Attaches again where others have detached a program, on links of one kind, and puts back what those rely
+    /// on; returns those links. What the kernel refuses is logged.
     fn restore_hooks(&mut self, kind: HookKind) -> Vec<LinkStatus>;
 
     /// Looks at the links' qdiscs again, if a limit paces.
@@ -124,6 +124,9 @@ pub trait Engine: Send {
     /// Does a part of what had to wait until no packet could see it; `true` when nothing is left.
     fn tidy(&mut self) -> Result<bool>;
 
+    /// Lets go of what is enforced, which stays in force.
+    fn release(self: Box<Self>);
+
     /// Detaches every link and removes all pins: nothing is enforced any more.
     fn remove(self: Box<Self>) -> Result<bool>;
 }
@@ -134,6 +137,8 @@ pub struct Kernel {
     pub datapath: Datapath,
     /// What it was opened with.
     pub options: Options,
+    /// The right to work on the instance.
+    pub lock: Arc<InstanceLock>,
 }
 
 impl Engine for Kernel {
@@ -154,6 +159,10 @@ impl Engine for Kernel {
     }
 
     fn restore_hooks(&mut self, kind: HookKind) -> Vec<LinkStatus> {
+        // What the lock lies beside.
+        if kind == HookKind::Tcx && self.datapath.restore_pins() {
+            self.lock.renew();
+        }
         self.datapath.restore_hooks(kind)
     }
 
@@ -249,8 +258,19 @@ impl Engine for Kernel {
         self.datapath.tidy()
     }
 
+    fn release(mut self: Box<Self>) {
+        if !self.datapath.restore_pins() {
+            tracing::error!(
+                "pins of instance {} are missing and cannot be made: limits on its TCX links end with this process",
+                self.options.instance
+            );
+        }
+    }
+
     fn remove(self: Box<Self>) -> Result<bool> {
-        let Self { datapath, options } = *self;
+        let Self { mut datapath, options, .. } = *self;
+        // While it knows of links whose pins are missing.
+        datapath.detach_all()?;
         drop(datapath);
         Datapath::remove(&options)
     }

@@ -267,6 +267,8 @@ impl Engine for FakeEngine {
         Ok(true)
     }
 
+    fn release(self: Box<Self>) {}
+
     fn remove(self: Box<Self>) -> Result<bool> {
         Ok(true)
     }

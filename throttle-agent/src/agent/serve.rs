@@ -48,7 +48,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let netns = netns::NetnsId::of_this_thread(options.netns.clone())?;
     // Freed last: whoever has it next finds the socket, the pins and what is saved as this process leaves
     // them.
-    let _lock = InstanceLock::take(&options.datapath())?;
+    let lock = Arc::new(InstanceLock::take(&options.datapath())?);
     fault::after("locking the instance");
     let mut store = start::store(options)?;
     start::check_links(store.stated_links())?;
@@ -57,7 +57,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
     // While a privileged port may still be had.
     let metrics = options.settings.metrics.map(MetricsAddress::listen).transpose()?;
     let runtime = event_loop()?;
-    let (mut engine, new) = start::open(options, &mut store)?;
+    let (mut engine, new) = start::open(options, &mut store, &lock)?;
     fault::after("putting the policy in force");
     let datapath = &mut engine.datapath;
     let (logger, excess_events) = (datapath.logger(), datapath.excess_events());

@@ -195,7 +195,9 @@ impl Agent {
 
     /// Lets go of the engine and removes the socket; what is enforced stays in force.
     pub async fn release(&self) {
-        drop(self.take().await);
+        let Some(State { engine, _socket_file }) = self.take().await else { return };
+        // It fails where the runtime is about to end, which lets go as well.
+        let _ = task::spawn_blocking(move || engine.release()).await;
     }
 
     async fn take(&self) -> Option<State> {

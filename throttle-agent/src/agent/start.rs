@@ -1,11 +1,11 @@
 //! From what was typed after `run` to a program that enforces.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use super::{Engine, Kernel, KernelLog, NetnsName, change};
 use crate::{
     config::{AgentKeys, Config},
-    datapath::{Datapath, LinkStatus, Options},
+    datapath::{Datapath, InstanceLock, LinkStatus, Options},
     error::{Error, Result},
     fault,
     instance::Instance,
@@ -98,14 +98,19 @@ pub(super) fn check_links(links: &[LinkSpec]) -> Result<()> {
 
 /// Opens the datapath, attaches all links and puts the desired policy in force, or leaves everything as it
 /// was; returns the links that are new as well.
-pub(super) fn open(options: &RunOptions, store: &mut Store) -> Result<(Kernel, Vec<LinkStatus>)> {
+pub(super) fn open(
+    options: &RunOptions,
+    store: &mut Store,
+    lock: &Arc<InstanceLock>,
+) -> Result<(Kernel, Vec<LinkStatus>)> {
     let datapath = Datapath::open(&options.datapath())?;
     fault::after("opening the datapath");
-    let mut kernel = Kernel { datapath, options: options.datapath() };
+    let mut kernel = Kernel { datapath, options: options.datapath(), lock: Arc::clone(lock) };
     let before = HashSet::from_iter(kernel.attached());
     let config = options.config.as_ref().map(|(_, config)| config);
     let begun = attach_all(&mut kernel.datapath, &store.specs(), &before)
-        .and_then(|new| change::begin(store, config, &mut kernel).map(|()| new));
+        .and_then(|new| change::begin(store, config, &mut kernel).map(|()| new))
+        .and_then(|new| kernel.datapath.take_over().map(|()| new));
     let error = match begun {
         Ok(new) => return Ok((kernel, new)),
         Err(error) => error,
@@ -123,10 +128,12 @@ fn undo(mut kernel: Kernel, before: &HashSet<String>) -> Result<()> {
             kernel.detach(&interface)?;
         }
     }
-    if !kernel.datapath.adopted() {
-        Box::new(kernel).remove()?;
+    if kernel.datapath.adopted() || !before.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let Kernel { datapath, options, .. } = kernel;
+    drop(datapath);
+    Datapath::remove_pins(&options).map(drop)
 }
 
 /// Attaches to every interface that is specified; an earlier agent's link keeps its limit.

@@ -70,7 +70,7 @@ fn detach_one(options: &Options, interface: &str) -> Result<Detached> {
     if !datapath.adopted() {
         // Nothing was there; opening it has made pins.
         drop(datapath);
-        Datapath::remove(options)?;
+        Datapath::remove_pins(options)?;
         return Err(not_attached(interface, &[]));
     }
     if datapath.detach(interface)? {

@@ -17,7 +17,12 @@ const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_PROG_QUERY: libc::c_int = 16;
 const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
+const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_LINK_UPDATE: libc::c_int = 29;
 const BPF_LINK_DETACH: libc::c_int = 34;
+
+/// Before all others.
+const BPF_F_BEFORE: u32 = 1 << 3;
 
 /// `BPF_OBJ_PIN` and `BPF_OBJ_GET` of `union bpf_attr`.
 #[repr(C)]
@@ -61,6 +66,27 @@ struct QueryAttr {
     link_ids: u64,
     link_attach_flags: u64,
     revision: u64,
+}
+
+/// `link_create` of `union bpf_attr`, for a TCX link.
+#[repr(C)]
+struct LinkCreateAttr {
+    prog_fd: u32,
+    target_ifindex: u32,
+    attach_type: u32,
+    flags: u32,
+    relative_id: u32,
+    padding: u32,
+    expected_revision: u64,
+}
+
+/// `link_update` of `union bpf_attr`.
+#[repr(C)]
+struct LinkUpdateAttr {
+    link_fd: u32,
+    new_prog_fd: u32,
+    flags: u32,
+    old_prog_fd: u32,
 }
 
 /// Programs that a hook of an interface can have; of linux/bpf_mprog.h.
@@ -211,6 +237,40 @@ pub(super) fn tcx_chain(ifindex: u32, attach_type: u32) -> io::Result<Vec<u32>> 
     // SAFETY: both arrays outlive the call and have room for `count` numbers.
     unsafe { bpf(BPF_PROG_QUERY, &mut attr)? };
     Ok(link_ids.into_iter().take(attr.count as usize).collect())
+}
+
+/// Attaches a program to a TCX hook, in front of all others. `attach_type` is that of `enum
+/// bpf_attach_type`.
+pub(super) fn attach_tcx(
+    program: BorrowedFd<'_>,
+    ifindex: u32,
+    attach_type: u32,
+) -> io::Result<OwnedFd> {
+    let mut attr = LinkCreateAttr {
+        prog_fd: program.as_raw_fd() as u32,
+        target_ifindex: ifindex,
+        attach_type,
+        flags: BPF_F_BEFORE,
+        relative_id: 0,
+        padding: 0,
+        expected_revision: 0,
+    };
+    // SAFETY: the attribute is made of numbers.
+    let fd = unsafe { bpf(BPF_LINK_CREATE, &mut attr)? };
+    // SAFETY: the call returned a new descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Puts a program in the place of the one that a link runs, atomically.
+pub(super) fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = LinkUpdateAttr {
+        link_fd: link.as_raw_fd() as u32,
+        new_prog_fd: program.as_raw_fd() as u32,
+        flags: 0,
+        old_prog_fd: 0,
+    };
+    // SAFETY: the attribute is made of numbers.
+    unsafe { bpf(BPF_LINK_UPDATE, &mut attr) }.map(drop)
 }
 
 /// Detaches a link at once, whoever else still holds it.

@@ -1,6 +1,9 @@
 //! The links: interfaces that the programs are attached to.
 
-use std::{collections::BTreeMap, fs};
+mod hand_over;
+mod repair;
+
+use std::collections::BTreeMap;
 
 use aya::{
     Ebpf,
@@ -13,7 +16,7 @@ use throttle_common::{
 
 use super::{
     HookChoice,
-    hooks::{self, Origin},
+    hooks::{self, HOOKS},
     interface::Interface,
     object::classifier,
     pins::Pins,
@@ -26,8 +29,6 @@ use crate::{
     fault,
 };
 
-const HOOKS: [Hook; 2] = [Hook::Ingress, Hook::Egress];
-
 /// Map `LINKS`.
 pub(super) struct LinkTable {
     map: Array<MapData, Raw<Link>>,
@@ -36,6 +37,11 @@ pub(super) struct LinkTable {
     /// What fq holds on each interface whose every queue had it at the last look.
     fq: BTreeMap<u32, FqRoom>,
     pins: Pins,
+    /// While an agent starts, the hooks at which the program of an earlier one enforces until the new policy is in
+    /// force; `None` from then on.
+    waiting: Option<Vec<(u32, Hook)>>,
+    /// What was last told of links that cannot be attached again.
+    told: BTreeMap<u32, String>,
 }
 
 impl LinkTable {
@@ -48,26 +54,13 @@ impl LinkTable {
         }
         links.retain(|link| link.ifindex != 0);
         links.sort_unstable_by_key(|link| link.index);
-        Ok(Self { map, links, fq: BTreeMap::new(), pins })
+        let (fq, told) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { map, links, fq, pins, waiting: None, told })
     }
 
     /// Every link.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Link> {
         self.links.iter()
-    }
-
-    /// Puts new programs in the place of an earlier agent's, and drops links whose interface is gone.
-    pub(super) fn adopt(&mut self, ebpf: &mut Ebpf) -> Result<()> {
-        for link in self.links.clone() {
-            let Some(interface) = Interface::with_index(link.ifindex) else {
-                tracing::warn!(ifindex = link.ifindex, "interface is gone: its link is dropped");
-                self.drop_link(&link)?;
-                continue;
-            };
-            self.attach_hooks(ebpf, (&link, Origin::Adopted), &interface)?;
-            tracing::info!(interface = interface.name, "link adopted");
-        }
-        self.remove_orphans()
     }
 
     /// Prepares and attaches a link. One that exists gets the new side.
@@ -91,15 +84,20 @@ impl LinkTable {
         }
         let index = self.free_number()?;
         clear_counters(index)?;
-        let ingress = classifier(ebpf, Hook::Ingress)?;
-        let flags = header | hooks::prepare(choice, ingress, &interface, &self.pins)?;
+        let flags = header | hooks::prepare(choice, &interface)?;
         let side = side as u32;
         let link = Link { ifindex: interface.index, index, side, flags, ..Link::default() };
-        let attached = self
-            .write(&link)
-            .and_then(|()| self.attach_hooks(ebpf, (&link, Origin::New), &interface));
-        if let Err(error) = attached {
-            if let Err(second) = self.drop_link(&link) {
+        let mut attached = Vec::new();
+        let outcome = self.write(&link).and_then(|()| {
+            HOOKS.into_iter().try_for_each(|hook| {
+                if self.attach_hook(ebpf, &link, &interface, hook)? {
+                    attached.push(hook);
+                }
+                Ok(())
+            })
+        });
+        if let Err(error) = outcome {
+            if let Err(second) = self.drop_hooks(&link, &attached) {
                 tracing::warn!(interface = name, %second, "undoing a failed attach");
             }
             return Err(error);
@@ -107,15 +105,22 @@ impl LinkTable {
         Ok(link)
     }
 
-    fn attach_hooks(
-        &self,
+    /// Attaches the program to a hook, in the place of what the instance has there; `false` when that enforces on
+    /// until [`take_over`](Self::take_over).
+    fn attach_hook(
+        &mut self,
         ebpf: &mut Ebpf,
-        link: (&Link, Origin),
+        link: &Link,
         interface: &Interface,
-    ) -> Result<()> {
-        HOOKS.into_iter().try_for_each(|hook| {
-            hooks::attach(link, classifier(ebpf, hook)?, interface, hook, &self.pins)
-        })
+        hook: Hook,
+    ) -> Result<bool> {
+        if let Some(waiting) = &mut self.waiting
+            && hooks::is_in_place(link, hook, &self.pins)?
+        {
+            waiting.push((link.ifindex, hook));
+            return Ok(false);
+        }
+        hooks::attach(link, classifier(ebpf, hook)?, interface, hook, &self.pins).map(|()| true)
     }
 
     /// The link of an interface, given by name, or by index once it is gone.
@@ -130,39 +135,6 @@ impl LinkTable {
     /// The link of the interface with this index.
     pub(super) fn with_index(&self, ifindex: u32) -> Option<Link> {
         self.links.iter().find(|link| link.ifindex == ifindex).copied()
-    }
-
-    /// Attaches again where others have detached a program; returns those links.
-    pub(super) fn restore(&self, ebpf: &mut Ebpf, kind: HookKind) -> Vec<Link> {
-        if kind == HookKind::Tcx {
-            self.pins.restore();
-        }
-        let mut restored = Vec::new();
-        for link in self.links.clone() {
-            if hook_kind(&link) != kind {
-                continue;
-            }
-            match self.restore_link(ebpf, &link) {
-                Ok(true) => restored.push(link),
-                // The interface has just gone; whoever follows interfaces drops the link.
-                Err(_) if Interface::with_index(link.ifindex).is_none() => {}
-                Ok(false) => {}
-                Err(error) => tracing::warn!("{error}"),
-            }
-        }
-        restored
-    }
-
-    /// Attaches a link again where one of its programs is gone; `false` when none is.
-    fn restore_link(&self, ebpf: &mut Ebpf, link: &Link) -> Result<bool> {
-        for hook in HOOKS {
-            if !hooks::is_in_place(link, hook, &self.pins)? {
-                let Some(interface) = Interface::with_index(link.ifindex) else { return Ok(false) };
-                self.attach_hooks(ebpf, (link, Origin::Adopted), &interface)?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// What is known of a link beyond its status.
@@ -220,9 +192,20 @@ impl LinkTable {
     }
 
     /// Detaches both programs, removes the qdisc if it is ours, then forgets the link.
+    ///
+    /// What an earlier agent has attached, and this one has yet to take over, stays.
     pub(super) fn drop_link(&mut self, link: &Link) -> Result<()> {
+        let waits = |hook: &Hook| {
+            self.waiting.iter().flatten().any(|found| *found == (link.ifindex, *hook))
+        };
+        let own: Vec<_> = HOOKS.into_iter().filter(|hook| !waits(hook)).collect();
+        self.drop_hooks(link, &own)
+    }
+
+    /// The same for the hooks that are named.
+    fn drop_hooks(&mut self, link: &Link, hooks: &[Hook]) -> Result<()> {
         let interface = Interface::with_index(link.ifindex);
-        for hook in HOOKS {
+        for &hook in hooks {
             hooks::detach(link, interface.as_ref(), hook, &self.pins)?;
         }
         if let Some(interface) = interface.filter(|_| link.flags & Link::MADE_QDISC != 0) {
@@ -232,7 +215,11 @@ impl LinkTable {
             self.write_slot(slot, &Link::default())?;
         }
         self.links.retain(|known| known.ifindex != link.ifindex);
+        self.waiting
+            .iter_mut()
+            .for_each(|waiting| waiting.retain(|(index, _)| *index != link.ifindex));
         self.fq.remove(&link.ifindex);
+        self.told.remove(&link.ifindex);
         Ok(())
     }
 
@@ -295,27 +282,6 @@ impl LinkTable {
         (0..MAX_LINKS).find(is_free).ok_or_else(|| {
             Error::failed(format!("attaching another link: an instance has at most {MAX_LINKS}"))
         })
-    }
-
-    /// Detaches pinned links that no entry knows: an agent ended between the two.
-    fn remove_orphans(&self) -> Result<()> {
-        let directory = self.pins.directory();
-        let pins = fs::read_dir(directory)
-            .doing(Kind::Failed, || format!("reading {}", directory.display()))?;
-        for pin in pins.flatten() {
-            let name = pin.file_name();
-            let ifindex = name
-                .to_str()
-                .and_then(|name| name.strip_prefix("link-")?.split('-').next()?.parse().ok());
-            let Some(ifindex) = ifindex else { continue };
-            if self.links.iter().all(|link| link.ifindex != ifindex) {
-                let orphan = Link { ifindex, ..Link::default() };
-                HOOKS
-                    .into_iter()
-                    .try_for_each(|hook| hooks::detach(&orphan, None, hook, &self.pins))?;
-            }
-        }
-        Ok(())
     }
 }
 

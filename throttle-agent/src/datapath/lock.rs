@@ -9,6 +9,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::Path,
+    sync::{Mutex, PoisonError},
 };
 
 use nix::{
@@ -34,8 +35,15 @@ const LOCKS: &str = "/proc/locks";
 #[derive(Debug)]
 pub struct InstanceLock {
     options: Options,
+    locked: Mutex<Locked>,
+}
+
+#[derive(Debug)]
+struct Locked {
     identity: Identity,
     _directory: Flock<File>,
+    /// Whether it has been told that the lock was lost.
+    is_told: bool,
 }
 
 impl InstanceLock {
@@ -45,23 +53,26 @@ impl InstanceLock {
     /// Another process has the lock, or there is no BPF file system and it cannot be mounted.
     pub fn take(options: &Options) -> Result<Self> {
         pins::mount(options)?;
-        let path = lock_directory(&options.pin_root, &options.instance);
-        let failed = |error: io::Error| refused(error, format!("locking {}", path.display()));
-        loop {
-            // Whoever had it may just be removing it, at each step.
-            let directory = match open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.map_err(failed)?,
-            };
-            let identity = Identity::of(&directory.metadata().map_err(failed)?);
-            match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-                Ok(_) if !identity.is_at(&path) => {}
-                Ok(lock) => {
-                    return Ok(Self { options: options.clone(), identity, _directory: lock });
-                }
-                Err((_, Errno::EWOULDBLOCK)) => return Err(taken(&options.instance, &identity)),
-                Err((_, errno)) => return Err(failed(errno.into())),
+        Ok(Self { options: options.clone(), locked: Mutex::new(Locked::take(options)?) })
+    }
+
+    /// Takes the lock again where others have removed its directory, and tells so; a failure is told once.
+    pub fn renew(&self) {
+        let mut locked = self.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = lock_directory(&self.options.pin_root, &self.options.instance);
+        if locked.identity.is_at(&path) {
+            return;
+        }
+        match Locked::take(&self.options) {
+            Ok(anew) => {
+                tracing::warn!("others removed {}: locked again", path.display());
+                *locked = anew;
             }
+            Err(error) if !locked.is_told => {
+                locked.is_told = true;
+                tracing::error!("others removed {}, and now: {error}", path.display());
+            }
+            Err(_) => {}
         }
     }
 
@@ -75,10 +86,32 @@ impl InstanceLock {
     }
 }
 
+impl Locked {
+    fn take(options: &Options) -> Result<Self> {
+        let path = lock_directory(&options.pin_root, &options.instance);
+        let failed = |error: io::Error| refused(error, format!("locking {}", path.display()));
+        loop {
+            // Whoever had it may just be removing it, at each step.
+            let directory = match open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(failed)?,
+            };
+            let identity = Identity::of(&directory.metadata().map_err(failed)?);
+            match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+                Ok(_) if !identity.is_at(&path) => {}
+                Ok(lock) => return Ok(Self { identity, _directory: lock, is_told: false }),
+                Err((_, Errno::EWOULDBLOCK)) => return Err(taken(&options.instance, &identity)),
+                Err((_, errno)) => return Err(failed(errno.into())),
+            }
+        }
+    }
+}
+
 impl Drop for InstanceLock {
     fn drop(&mut self) {
+        let locked = self.locked.get_mut().unwrap_or_else(PoisonError::into_inner);
         // After `Datapath::remove`, the directory may be that of the next agent.
-        if self.identity.is_at(&lock_directory(&self.options.pin_root, &self.options.instance)) {
+        if locked.identity.is_at(&lock_directory(&self.options.pin_root, &self.options.instance)) {
             forget(&self.options);
         }
     }

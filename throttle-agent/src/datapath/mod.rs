@@ -179,6 +179,12 @@ impl Datapath {
         restored.iter().map(|link| self.links.status(link, paces)).collect()
     }
 
+    /// Makes the pins that are missing, which others have removed or which could not be made; `false` while one
+    /// cannot be. What the kernel refuses is logged.
+    pub fn restore_pins(&mut self) -> bool {
+        self.links.restore_pins()
+    }
+
     /// The program of a hook, for running packets through it without sending them.
     ///
     /// # Errors

@@ -77,12 +77,17 @@ fn no_thread(error: io::Error) -> Error {
     )
 }
 
-/// The program of a hook.
-pub(super) fn classifier(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassifier> {
-    let name = match hook {
+/// Name of the program of a hook.
+pub(super) const fn program_name(hook: Hook) -> &'static str {
+    match hook {
         Hook::Ingress => "throttle_in",
         Hook::Egress => "throttle_out",
-    };
+    }
+}
+
+/// The program of a hook.
+pub(super) fn classifier(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassifier> {
+    let name = program_name(hook);
     let program = ebpf.program_mut(name);
     let program =
         program.ok_or_else(|| Error::failed(format!("the eBPF object has no program {name}")))?;

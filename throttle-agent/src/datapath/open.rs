@@ -35,6 +35,8 @@ impl Datapath {
         clock::monotonic_ns()?;
         let older = Older::find(options)?;
         let pins = Pins::create(options)?;
+        let has_policy =
+            older.is_some() || POLICY_MAPS.iter().all(|name| pins.path(name).exists());
         let mut ebpf = load(options, &pins, older.as_ref())?;
         let mut config = maps::config(&mut ebpf)?;
         let adopted = config.policy().generation != 0;
@@ -47,7 +49,7 @@ impl Datapath {
         let counters = maps::counters(&mut ebpf)?;
         let overflow = maps::array(&mut ebpf, "OVERFLOW")?;
         let events = Some(ExcessEvents::new(&mut ebpf)?);
-        links.adopt(&mut ebpf)?;
+        links.adopt(&mut ebpf, has_policy)?;
         fault::after("adopting the links");
         older.map_or(Ok(()), |older| older.finish(hosts.reader().directions()))?;
         let hook = options.hook;
@@ -70,14 +72,40 @@ impl Datapath {
         Ok(datapath)
     }
 
-    /// Detaches every link of the instance and removes its pins. The caller has the
-    /// [`InstanceLock`](super::InstanceLock).
+    /// The policy is in force: programs of an earlier agent that have enforced until now are replaced, and what
+    /// it has left behind besides is removed.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn take_over(&mut self) -> Result<()> {
+        self.links.take_over(&mut self.ebpf)
+    }
+
+    /// Detaches every link, also where pins are missing.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn detach_all(&mut self) -> Result<()> {
+        self.links.detach_all()
+    }
+
+    /// Detaches every link of the instance and removes its pins, and filters that no pin tells of. The caller has
+    /// the [`InstanceLock`](super::InstanceLock).
     ///
     /// `false` when there is nothing of the instance.
     ///
     /// # Errors
     /// Privileges are missing, or the kernel refuses.
     pub fn remove(options: &Options) -> Result<bool> {
+        let found = Self::remove_pins(options)?;
+        Ok(hooks::remove_strays(&Pins::of(options), |_| false)? || found)
+    }
+
+    /// The same, but for filters that no pin tells of.
+    ///
+    /// # Errors
+    /// As with [`remove`](Self::remove).
+    pub fn remove_pins(options: &Options) -> Result<bool> {
         let mut found = false;
         for pins in carry::places(options)?.into_iter().filter(Pins::exist) {
             detach(&pins, options)?;
@@ -92,6 +120,9 @@ impl Datapath {
         Ok(found)
     }
 }
+
+/// Without one of these maps, programs would limit nothing until the policy is in force again.
+const POLICY_MAPS: [&str; 4] = ["CONFIG", "LIMITS", "PREFIXES", "SHARED"];
 
 /// Loads the programs with the maps of an earlier agent, or with new ones; whatever is pinned is held from now on.
 fn load(options: &Options, pins: &Pins, older: Option<&Older>) -> Result<Ebpf> {

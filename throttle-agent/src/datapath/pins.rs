@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -100,18 +100,49 @@ impl Pins {
         held.map_err(|error| refused(error, format!("opening {}", path.display())))
     }
 
+    /// From now on, an object that cannot be pinned is held, and pinned by [`restore`](Self::restore) once that is
+    /// possible.
+    pub(super) fn allow_missing(&self) {
+        self.held.allow_missing();
+    }
+
+    /// Pins a new link under this name, and holds it.
+    pub(super) fn add_link(&self, name: &str, link: OwnedFd) -> io::Result<()> {
+        let pinned =
+            fault::before("pinning a link").and_then(|()| bpf::pin(link.as_fd(), &self.path(name)));
+        if pinned.is_ok() {
+            fault::after("pinning a link");
+        } else if !self.held.may_lack_pins() {
+            return pinned;
+        }
+        self.held.insert(name, link);
+        Ok(())
+    }
+
+    /// Holds a link of this name, pinned or not.
+    pub(super) fn hold_link(&self, name: &str, link: OwnedFd) {
+        self.held.insert(name, link);
+    }
+
     /// Removes one pin, if it is there, and what is held of it.
-    pub(super) fn remove_one(&self, name: &str) -> io::Result<()> {
+    ///
+    /// One that cannot be removed goes as soon as that is possible, which is logged.
+    pub(super) fn remove_one(&self, name: &str) {
         self.held.forget(name);
-        match fs::remove_file(self.path(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
+        let path = self.path(name);
+        let removed = fault::before("removing the pin of a link");
+        match removed.and_then(|()| fs::remove_file(&path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("{} stands for nothing, and stays for now: {error}", path.display());
+                self.held.remove_later(name);
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 
-    /// Makes those pins again that others have removed.
-    pub(super) fn restore(&self) {
-        self.held.restore(&self.directory);
+    /// Makes those pins that are missing; `false` while one cannot be made.
+    pub(super) fn restore(&self) -> bool {
+        self.held.restore(&self.directory)
     }
 
     /// Checks the layout of every map that is already pinned.

@@ -12,6 +12,9 @@ const RTM_GETTFILTER: u16 = 46;
 /// Length of `struct tcmsg`.
 const TCMSG_BYTES: usize = 20;
 const TCA_KIND: u16 = 1;
+const TCA_OPTIONS: u16 = 2;
+/// Within the options of a filter of kind `bpf`.
+const TCA_BPF_NAME: u16 = 7;
 
 /// A queueing discipline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub(crate) struct Filter {
     pub(crate) handle: u32,
     /// Its priority.
     pub(crate) priority: u16,
+    /// The name that its program was attached by, if it runs one.
+    pub(crate) program: Option<String>,
 }
 
 /// Lists the queueing disciplines of all interfaces.
@@ -65,7 +70,7 @@ pub(crate) fn filters(ifindex: u32, parent: u32) -> Result<Vec<Filter>> {
     let read = |body: &Vec<u8>| {
         let handle = number(body.get(8..)?)?;
         let priority = (number(body.get(16..)?)? >> 16) as u16;
-        Some(Filter { kind: kind(body), handle, priority })
+        Some(Filter { kind: kind(body), handle, priority, program: program(body) })
     };
     Ok(found.iter().filter_map(read).collect())
 }
@@ -75,6 +80,35 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn kind(body: &[u8]) -> String {
-    let mut attributes = attributes(body, TCMSG_BYTES);
-    attributes.find(|(kind, _)| *kind == TCA_KIND).map(|(_, value)| text(value)).unwrap_or_default()
+    attribute(body, TCMSG_BYTES, TCA_KIND).map(text).unwrap_or_default()
+}
+
+fn program(body: &[u8]) -> Option<String> {
+    if kind(body) != "bpf" {
+        return None;
+    }
+    attribute(attribute(body, TCMSG_BYTES, TCA_OPTIONS)?, 0, TCA_BPF_NAME).map(text)
+}
+
+/// The attribute of a number behind a header of `header_bytes`.
+fn attribute(body: &[u8], header_bytes: usize, wanted: u16) -> Option<&[u8]> {
+    attributes(body, header_bytes).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::dump::tests::attribute;
+
+    #[test]
+    fn a_filter_of_a_program_has_its_name_and_others_have_none() {
+        let body = |kind: &[u8]| {
+            let options = attribute(TCA_BPF_NAME, b"throttle_in\0");
+            let attributes = [attribute(TCA_KIND, kind), attribute(TCA_OPTIONS, &options)];
+            [vec![0; TCMSG_BYTES], attributes.concat()].concat()
+        };
+        assert_eq!(program(&body(b"bpf\0")).as_deref(), Some("throttle_in"));
+        assert_eq!(program(&body(b"u32\0")), None);
+        assert_eq!(program(&[0; TCMSG_BYTES]), None);
+    }
 }

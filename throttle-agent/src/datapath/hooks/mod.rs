@@ -3,50 +3,36 @@
 mod clsact;
 mod tcx;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use throttle_common::abi::{Hook, Link};
 
 use super::{HookChoice, interface::Interface, pins::Pins, state::Position};
-use crate::error::{Kind, Result};
+use crate::error::Result;
 
 pub(super) use clsact::remove_qdisc_if_unused;
 pub(super) use tcx::is_alive;
 
+/// The hooks of an interface.
+pub(super) const HOOKS: [Hook; 2] = [Hook::Ingress, Hook::Egress];
+
 /// Decides how to attach to an interface, and prepares it; returns [`Link`]'s flags.
-///
-/// TCX is tried rather than looked up: a kernel without it refuses the first program.
-pub(super) fn prepare(
-    choice: HookChoice,
-    program: &mut SchedClassifier,
-    interface: &Interface,
-    pins: &Pins,
-) -> Result<u32> {
-    if choice != HookChoice::Clsact {
-        match tcx::attach(program, interface, Hook::Ingress, pins) {
-            Ok(()) => return Ok(0),
-            Err(error) if choice == HookChoice::Tcx || error.kind() != Kind::Unsupported => {
-                return Err(error);
-            }
-            Err(_) => {}
-        }
+pub(super) fn prepare(choice: HookChoice, interface: &Interface) -> Result<u32> {
+    let is_tcx = match choice {
+        HookChoice::Auto => tcx::is_known(interface.index),
+        HookChoice::Tcx => true,
+        HookChoice::Clsact => false,
+    };
+    if is_tcx {
+        return Ok(0);
     }
     Ok(Link::CLSACT | if clsact::make_qdisc(interface)? { Link::MADE_QDISC } else { 0 })
 }
 
-/// Whether a link is new, or found in the maps of an earlier agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// [`prepare`] has just prepared it.
-    New,
-    /// An earlier agent has attached it, as far as it came.
-    Adopted,
-}
-
-/// Attaches the program to a hook of a link; that of an adopted link is replaced without a gap.
+/// Attaches the program to a hook of a link; what the instance has there already is replaced without a gap.
 pub(super) fn attach(
-    (link, origin): (&Link, Origin),
+    link: &Link,
     program: &mut SchedClassifier,
     interface: &Interface,
     hook: Hook,
@@ -55,10 +41,8 @@ pub(super) fn attach(
     if link.flags & Link::CLSACT == 0 {
         return tcx::attach(program, interface, hook, pins);
     }
-    match origin {
-        Origin::New => clsact::attach(program, interface, hook),
-        Origin::Adopted => clsact::adopt(program, interface, hook),
-    }
+    let made_qdisc = link.flags & Link::MADE_QDISC != 0;
+    clsact::attach(program, interface, hook, (&pins.instance(), made_qdisc))
 }
 
 /// Whether the program of a hook is still attached: others may have detached it.
@@ -66,7 +50,7 @@ pub(super) fn is_in_place(link: &Link, hook: Hook, pins: &Pins) -> Result<bool> 
     if link.flags & Link::CLSACT == 0 {
         return Ok(tcx::is_in_place(link.ifindex, hook, pins));
     }
-    Ok(clsact::position(link.ifindex, hook)?.is_some())
+    Ok(clsact::position(link.ifindex, hook, &pins.instance())?.is_some())
 }
 
 /// Where the program of a hook is among those of others; `None` when it is gone.
@@ -74,18 +58,24 @@ pub(super) fn position(link: &Link, hook: Hook, pins: &Pins) -> Result<Option<Po
     if link.flags & Link::CLSACT == 0 {
         tcx::position(link.ifindex, hook, pins)
     } else {
-        clsact::position(link.ifindex, hook)
+        clsact::position(link.ifindex, hook, &pins.instance())
     }
 }
 
 /// Names of other instances that are attached to the interface of a link as well.
 pub(super) fn other_instances(link: &Link, pins: &Pins) -> Result<BTreeSet<String>> {
+    let named: BTreeMap<_, _> = pins
+        .others()
+        .into_iter()
+        .map(|other| other.instance())
+        .map(|instance| (clsact::of_instance(&instance), instance))
+        .collect();
     let mut others = BTreeSet::new();
-    for hook in [Hook::Ingress, Hook::Egress] {
+    for hook in HOOKS {
         others.extend(tcx::other_instances(link.ifindex, hook, pins)?);
-        // A filter does not say whose it is; that of this instance is its link.
-        if link.flags & Link::CLSACT == 0 && clsact::position(link.ifindex, hook)?.is_some() {
-            others.insert("(unnamed, on clsact)".to_owned());
+        for handle in clsact::others(link.ifindex, hook, &pins.instance())? {
+            let unnamed = || "(unnamed, on clsact)".to_owned();
+            others.insert(named.get(&handle).cloned().unwrap_or_else(unnamed));
         }
     }
     Ok(others)
@@ -101,7 +91,33 @@ pub(super) fn detach(
     if link.flags & Link::CLSACT == 0 {
         return tcx::detach(link.ifindex, hook, pins);
     }
-    interface.map_or(Ok(()), |interface| clsact::detach(interface, hook))
+    interface.map_or(Ok(()), |interface| clsact::detach(interface, hook, &pins.instance()))
+}
+
+/// Removes the instance's filters wherever `is_known` does not know them: pins were lost that told of them.
+///
+/// Returns whether there were any. A qdisc that an agent has made for them goes as well.
+pub(super) fn remove_strays(pins: &Pins, is_known: impl Fn(u32) -> bool) -> Result<bool> {
+    let mut strays = clsact::all(&pins.instance())?;
+    strays.retain(|(ifindex, _)| !is_known(*ifindex));
+    for (ifindex, hook) in &strays {
+        let Some(interface) = Interface::with_index(*ifindex) else { continue };
+        tracing::warn!(interface = interface.name, "a filter that no link knows of is removed");
+        let is_ours = clsact::is_qdisc_ours(&interface)?;
+        clsact::detach(&interface, *hook, &pins.instance())?;
+        if is_ours {
+            remove_qdisc_if_unused(&interface)?;
+        }
+    }
+    Ok(!strays.is_empty())
+}
+
+/// Where an adopted link's filter has just been added, that of an agent before handles told whose they are.
+pub(super) fn remove_older(link: &Link, interface: &Interface, hook: Hook) -> Result<()> {
+    if link.flags & Link::CLSACT == 0 {
+        return Ok(());
+    }
+    clsact::remove_older(interface, hook)
 }
 
 fn attach_type(hook: Hook) -> TcAttachType {

@@ -1,76 +1,46 @@
 //! TCX links (Linux 6.6 and newer), pinned so that they outlive the agent.
 
-use std::{io, os::fd::AsFd, path::Path};
+use std::{io, os::fd::AsFd};
 
-use aya::programs::{
-    LinkOrder, ProgramError, SchedClassifier,
-    links::{FdLink, LinkError, PinnedLink},
-    tc::TcAttachOptions,
-};
+use aya::programs::SchedClassifier;
 use throttle_common::abi::Hook;
 
-use super::{attach_type, hook_name};
+use super::hook_name;
 use crate::{
-    datapath::{
-        bpf,
-        interface::Interface,
-        pins::Pins,
-        refusal::{errno, refused},
-        state::Position,
-    },
+    datapath::{bpf, interface::Interface, pins::Pins, refusal::refused, state::Position},
     error::{Error, Kind, Result, ResultExt},
     fault,
 };
 
-/// Replaces the program of the pinned link, or attaches a new link and pins it.
+/// Replaces the program of the link there is, or attaches a new link and pins it.
 ///
 /// A new link comes first: a program of others that ends the chain cannot hide this one.
 pub(super) fn attach(
-    program: &mut SchedClassifier,
+    program: &SchedClassifier,
     interface: &Interface,
     hook: Hook,
     pins: &Pins,
 ) -> Result<()> {
     let doing = || format!("attaching to {} of {}", hook_name(hook), interface.name);
+    let program = program.fd().doing(Kind::Failed, doing)?.as_fd();
     let name = pin(interface.index, hook);
-    let path = pins.path(&name);
-    if path.exists() {
-        if replace(program, &path).doing(Kind::Failed, doing)? {
-            return pins.hold(&name);
+    // Only what can be opened can be replaced; whatever else has the name is in the way of the new pin.
+    if let Ok(link) = pins.open(&name) {
+        fault::before("replacing a program").map_err(|error| refused(error, doing()))?;
+        match bpf::update_link(link.as_fd(), program) {
+            Ok(()) => {
+                pins.hold_link(&name, link);
+                return Ok(());
+            }
+            // It was detached, or its interface is gone.
+            Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => pins.remove_one(&name),
+            Err(error) => return Err(refused(error, doing())),
         }
-        pins.remove_one(&name).doing(Kind::Failed, doing)?;
     }
     fault::before("attaching a program").map_err(|error| refused(error, doing()))?;
-    let options = TcAttachOptions::TcxOrder(LinkOrder::first());
-    let id = program
-        .attach_with_options(&interface.name, attach_type(hook), options)
+    let link = bpf::attach_tcx(program, interface.index, attach_number(hook))
         .map_err(|error| cannot_attach(error, doing()))?;
-    let link = program.take_link(id).doing(Kind::Failed, doing)?;
-    let link = FdLink::try_from(link).doing(Kind::Failed, doing)?;
-    fault::before("pinning a link").doing(Kind::Failed, doing)?;
-    link.pin(&path).doing(Kind::Failed, doing)?;
-    fault::after("pinning a link");
-    pins.hold(&name)
-}
-
-/// Puts the program in the place of the one that the pinned link runs, atomically.
-///
-/// `false` when the link's interface is gone and the link with it.
-fn replace(program: &mut SchedClassifier, path: &Path) -> Result<bool> {
-    let doing = || format!("replacing the program of {}", path.display());
-    let pinned = PinnedLink::from_pin(path).doing(Kind::Failed, doing)?;
-    let link = FdLink::from(pinned)
-        .try_into()
-        .map_err(|error: LinkError| Error::from(anyhow::Error::new(error)).context(doing()))?;
-    fault::before("replacing a program").map_err(|error| refused(error, doing()))?;
-    let id = match program.attach_to_link(link) {
-        Ok(id) => id,
-        Err(error) if errno(&error) == Some(libc::ENOLINK) => return Ok(false),
-        Err(error) => return Err(refused(error, doing())),
-    };
-    // Dropping the link closes a descriptor; the pin holds the link.
-    program.take_link(id).map(drop).doing(Kind::Failed, doing)?;
-    Ok(true)
+    pins.add_link(&name, link).map_err(|error| refused(error, doing()))
 }
 
 /// Detaches the link at once and removes its pin.
@@ -89,8 +59,14 @@ pub(super) fn detach(index: u32, hook: Hook, pins: &Pins) -> Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {}
         Err(error) => return Err(refused(error, doing())),
     }
-    fault::before("removing the pin of a link").doing(Kind::Failed, doing)?;
-    pins.remove_one(&name).doing(Kind::Failed, doing)
+    pins.remove_one(&name);
+    Ok(())
+}
+
+/// Whether the kernel has TCX: one without it refuses to say what is attached.
+pub(super) fn is_known(index: u32) -> bool {
+    let asked = bpf::tcx_chain(index, attach_number(Hook::Ingress));
+    !asked.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL))
 }
 
 /// Whether a pinned link still has its interface.
@@ -154,8 +130,8 @@ fn pin(index: u32, hook: Hook) -> String {
 }
 
 /// What the kernel refused; it answers EINVAL when it does not know TCX.
-fn cannot_attach(error: ProgramError, doing: String) -> Error {
-    let is_unknown = errno(&error) == Some(libc::EINVAL);
+fn cannot_attach(error: io::Error, doing: String) -> Error {
+    let is_unknown = error.raw_os_error() == Some(libc::EINVAL);
     let refusal = refused(error, doing);
     if is_unknown { refusal.with_kind(Kind::Unsupported) } else { refusal }
 }

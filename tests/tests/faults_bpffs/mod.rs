@@ -1,5 +1,7 @@
 //! A BPF file system that is unmounted or read-only; each test has one of its own.
 
+mod links;
+
 use std::fs;
 use std::process::Command;
 use std::thread::sleep;
@@ -22,7 +24,7 @@ const NONE: Option<&str> = None;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Several looks at the links long.
 const A_WHILE: Duration = Duration::from_secs(1);
-const CANNOT: &str = "cannot be made again";
+const CANNOT: &str = "and cannot be made";
 
 #[test]
 fn limits_stay_in_force_while_the_file_system_is_unmounted_and_are_pinned_in_the_next() {
@@ -128,7 +130,12 @@ fn remount(flags: MsFlags) {
 }
 
 fn limited(router: &Router) -> Agent {
-    let agent = Agent::start(router.namespace(End::Router), &["--iface", "lan0"]).unwrap();
+    limited_by(router, &["--iface", "lan0"])
+}
+
+/// An agent with these arguments of `run` that limits the hosts.
+fn limited_by(router: &Router, arguments: &[&str]) -> Agent {
+    let agent = Agent::start(router.namespace(End::Router), arguments).unwrap();
     agent.done("limit set 10.77.0.0/24 --scope each --down 5mbit").unwrap();
     agent.done("limit set 10.8.0.0/24 --down 1mbit").unwrap();
     agent
