@@ -1,16 +1,25 @@
 //! Pins as an agent of an older layout leaves them: those of a stopped agent, moved and with the words rewritten
 //! whose meaning has changed since.
 
-use std::fs;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+use std::{fs, mem};
 
 use anyhow::{Context as _, Result};
 use aya::maps::{Array, Map, MapData};
+use aya::programs::tc::{NlOptions, TcAttachOptions, TcHandle};
+use aya::programs::{ProgramInfo, loaded_programs};
 use throttle_agent::instance::PIN_ROOT;
 use throttle_common::abi::{SEEN_TICK_NS, VERSION};
 
+use crate::netns::Namespace;
+use crate::{foreign, hooks};
+
 /// The older layout.
 pub const OLDER: u32 = 2;
+
+/// The handle of every filter before handles told whose they are.
+const OLDER_HANDLE: u16 = 0x7468;
 
 /// Number of the word in a direction of a host that held the time of its last packet in nanoseconds.
 const LAST_SEEN: usize = 3;
@@ -41,6 +50,35 @@ pub fn move_some(instance: &str, count: usize) -> Result<()> {
     fs::create_dir_all(&to)?;
     for entry in fs::read_dir(&from)?.collect::<Result<Vec<_>, _>>()?.iter().take(count) {
         fs::rename(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// Gives the clsact filters of a stopped agent the handle that all had before it told whose they are.
+pub fn age_filters(namespace: &Namespace, interface: &str) -> Result<()> {
+    for (hook, parent) in hooks::HOOKS.into_iter().zip(foreign::HOOKS) {
+        let found = hooks::filters(namespace, interface, hook)?;
+        let word = |name: &str| {
+            let mut words = found.split_whitespace().skip_while(|word| *word != name);
+            words.nth(1).with_context(|| format!("no {name} in {found}"))
+        };
+        let (handle, id) = (word("handle")?, word("id")?.parse::<u32>()?);
+        let is_meant = |program: &ProgramInfo| program.id() == id;
+        let mut programs = loaded_programs().filter_map(Result::ok);
+        let program = programs.find(is_meant).context("the filter's program")?;
+        let program = program.fd()?.as_fd().try_clone_to_owned()?;
+        namespace.run(|| -> Result<()> {
+            let mut program = foreign::opened(&program)?;
+            let handle = TcHandle::new(0, OLDER_HANDLE);
+            let options = NlOptions { priority: 10, handle, classid: None };
+            let options = TcAttachOptions::Netlink(options);
+            let id = program.attach_with_options(interface, parent, options)?;
+            // Dropping it would remove the filter.
+            mem::forget(program.take_link(id)?);
+            Ok(())
+        })??;
+        let words = format!("dev {interface} {hook} prio 10 handle {handle} bpf");
+        namespace.tc(&format!("filter del {words}"))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Pins that others remove or mix up, under a running agent and while none runs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 

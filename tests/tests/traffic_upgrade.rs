@@ -10,6 +10,7 @@ use throttle_tests::bars::{Bar, Reading, assert_holds};
 use throttle_tests::flood::Flood;
 use throttle_tests::hooks::{self, has_clsact, still_loaded};
 use throttle_tests::lab::Lab;
+use throttle_tests::ledger::Ledger;
 use throttle_tests::measure::Meter;
 use throttle_tests::older::{self, OLDER};
 use throttle_tests::require_root;
@@ -174,6 +175,28 @@ fn detach_removes_an_older_layout_without_an_agent() {
         assert!(!has_clsact(lab.router.namespace(End::Router), LINK).unwrap());
         assert_eq!(still_loaded(&programs).unwrap(), [0; 0], "programs still loaded");
     }
+}
+
+#[test]
+fn filters_that_do_not_tell_whose_they_are_are_replaced_without_a_gap_or_detached() {
+    require_root!();
+    let mut lab = lab("clsact");
+    let namespace = lab.router.namespace(End::Router);
+    let programs = || hooks::clsact_programs(namespace, LINK).unwrap();
+    let mut ledger = Ledger::open(&lab.router, HOST, LIMIT).unwrap();
+    lab.agent.kill().unwrap();
+    older::age_filters(namespace, LINK).unwrap();
+    let before = programs();
+    lab.agent.restart().unwrap();
+    let after = programs();
+    assert_eq!((before.len(), after.len()), (2, 2), "one program at each hook");
+    assert!(after.iter().all(|id| !before.contains(id)), "{before:?} replaced by {after:?}");
+    ledger.assert_held(&"replaced").unwrap();
+    lab.agent.kill().unwrap();
+    older::age_filters(namespace, LINK).unwrap();
+    lab.agent.detach_all().unwrap();
+    assert!(programs().is_empty());
+    assert!(!has_clsact(namespace, LINK).unwrap());
 }
 
 #[test]

@@ -130,8 +130,7 @@ impl Pins {
     pub(super) fn remove_one(&self, name: &str) {
         self.held.forget(name);
         let path = self.path(name);
-        let removed = fault::before("removing the pin of a link");
-        match removed.and_then(|()| fs::remove_file(&path)) {
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!("{} stands for nothing, and stays for now: {error}", path.display());
                 self.held.remove_later(name);

@@ -59,6 +59,7 @@ pub(super) fn detach(index: u32, hook: Hook, pins: &Pins) -> Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {}
         Err(error) => return Err(refused(error, doing())),
     }
+    fault::after("detaching a program");
     pins.remove_one(&name);
     Ok(())
 }
