@@ -129,14 +129,13 @@ pub(super) fn of_instance(instance: &str) -> u32 {
     OURS | instance.bytes().fold(0x811c_9dc5, mix) & !MADE_QDISC
 }
 
-/// The instance's filters on all interfaces, as ifindex and hook.
-pub(super) fn all(instance: &str) -> Result<Vec<(u32, Hook)>> {
+/// The instance's filters on all interfaces: index of the interface, hook and handle.
+pub(super) fn all(instance: &str) -> Result<Vec<(u32, Hook, u32)>> {
     let mut found = Vec::new();
     for qdisc in netlink::qdiscs()?.into_iter().filter(|qdisc| qdisc.kind == "clsact") {
         for hook in HOOKS {
-            if find(qdisc.ifindex, hook, instance)?.is_some() {
-                found.push((qdisc.ifindex, hook));
-            }
+            let handle = find(qdisc.ifindex, hook, instance)?;
+            found.extend(handle.map(|handle| (qdisc.ifindex, hook, handle)));
         }
     }
     Ok(found)
@@ -189,7 +188,8 @@ pub(super) fn remove_older(interface: &Interface, hook: Hook) -> Result<()> {
     Ok(())
 }
 
-fn remove(interface: &Interface, hook: Hook, handle: u32) -> Result<()> {
+/// Removes the filter of a handle; it may be gone already.
+pub(super) fn remove(interface: &Interface, hook: Hook, handle: u32) -> Result<()> {
     let doing = || format!("detaching from {} of {}", hook_name(hook), interface.name);
     fault::before("removing a filter").map_err(|error| refused(error, doing()))?;
     match existing(interface, hook, handle)?.detach() {

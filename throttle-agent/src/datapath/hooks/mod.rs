@@ -99,12 +99,12 @@ pub(super) fn detach(
 /// Returns whether there were any. A qdisc that an agent has made for them goes as well.
 pub(super) fn remove_strays(pins: &Pins, is_known: impl Fn(u32) -> bool) -> Result<bool> {
     let mut strays = clsact::all(&pins.instance())?;
-    strays.retain(|(ifindex, _)| !is_known(*ifindex));
-    for (ifindex, hook) in &strays {
-        let Some(interface) = Interface::with_index(*ifindex) else { continue };
+    strays.retain(|(ifindex, ..)| !is_known(*ifindex));
+    for &(ifindex, hook, handle) in &strays {
+        let Some(interface) = Interface::with_index(ifindex) else { continue };
         tracing::warn!(interface = interface.name, "a filter that no link knows of is removed");
         let is_ours = clsact::is_qdisc_ours(&interface)?;
-        clsact::detach(&interface, *hook, &pins.instance())?;
+        clsact::remove(&interface, hook, handle)?;
         if is_ours {
             remove_qdisc_if_unused(&interface)?;
         }
