@@ -35,8 +35,7 @@ impl Datapath {
         clock::monotonic_ns()?;
         let older = Older::find(options)?;
         let pins = Pins::create(options)?;
-        let has_policy =
-            older.is_some() || POLICY_MAPS.iter().all(|name| pins.path(name).exists());
+        let has_policy = older.is_some() || POLICY_MAPS.iter().all(|name| pins.path(name).exists());
         let mut ebpf = load(options, &pins, older.as_ref())?;
         let mut config = maps::config(&mut ebpf)?;
         let adopted = config.policy().generation != 0;
