@@ -100,7 +100,7 @@ impl Comparison {
         }
         let counted = alone + level + beaten.len();
         let missed = self.of_ours().flatten().filter(|error| !error.holds()).count();
-        let largest = self.of_ours().flatten().map(|error| error.worst).fold(0.0, f64::max);
+        let largest = self.of_ours().flatten().map(PercentError::worst).fold(0.0, f64::max);
         let mut text = format!(
             "{counted} of {} rows could be offered. In {alone} of them {ours} is best alone, in {level} level with the \
              best, in {} a peer is better. The largest error of {ours} in any run is {largest:.2} %; \

@@ -7,5 +7,6 @@ pub mod matrix;
 pub mod outcome;
 pub mod promises;
 pub mod refused;
+pub mod runs;
 pub mod stream;
 pub mod tcp;

@@ -2,6 +2,7 @@
 
 use super::batch::Arrival;
 use super::matrix::{LEAST_OFFERED, Row};
+use super::runs::Runs;
 
 /// How far from the limit ours may be, in percent.
 pub const BAR_PERCENT: f64 = 0.5;
@@ -24,35 +25,34 @@ impl Outcome {
         }
     }
 
-    /// The error and its spread; `None` if too little was offered in each run.
+    /// The error; `None` if too little was offered in each run.
     pub fn error(&self) -> Option<PercentError> {
-        let least = self.errors.iter().copied().reduce(f64::min)?;
-        let most = self.errors.iter().copied().reduce(f64::max)?;
-        let mean = self.errors.iter().sum::<f64>() / self.errors.len() as f64;
-        Some(PercentError { mean, spread: (most - least) / 2.0, worst: most.max(-least) })
+        Runs::of(self.errors.iter().copied()).map(PercentError)
     }
 }
 
-/// An error in percent of the limit.
+/// An error over runs, in percent of the limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PercentError {
-    /// The mean of all runs.
-    pub mean: f64,
-    /// Half the distance from the least run to the most.
-    pub spread: f64,
-    /// Of the run that was furthest off, whichever way.
-    pub worst: f64,
-}
+pub struct PercentError(Runs);
 
 impl PercentError {
+    /// Of the run that was furthest off, whichever way.
+    pub fn worst(self) -> f64 {
+        self.0.worst_error(0.0)
+    }
+
     /// Whether every run is within the bar for ours.
     pub fn holds(self) -> bool {
-        self.worst <= BAR_PERCENT
+        self.worst() <= BAR_PERCENT
+    }
+
+    /// Of the mean of all runs, whichever way.
+    fn size(self) -> f64 {
+        self.0.error(0.0)
     }
 
     fn is_level_with(self, best: Self) -> bool {
-        let margin = LEVEL_PERCENT.max(self.spread).max(best.spread);
-        self.mean.abs() <= best.mean.abs() + margin
+        self.size() - best.size() <= self.0.level_with(best.0, LEVEL_PERCENT)
     }
 }
 
@@ -60,13 +60,13 @@ impl std::fmt::Display for PercentError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Adding zero takes the sign off a zero.
         let rounded = |percent: f64| (percent * 100.0).round() / 100.0 + 0.0;
-        write!(formatter, "{:+.2} ±{:.2}", rounded(self.mean), rounded(self.spread))
+        write!(formatter, "{:+.2} ±{:.2}", rounded(self.0.mean), rounded(self.0.spread()))
     }
 }
 
 /// Which of `errors` have the least error or are level with it.
 pub fn best(errors: &[Option<PercentError>]) -> Vec<usize> {
-    let by_size = |a: &PercentError, b: &PercentError| a.mean.abs().total_cmp(&b.mean.abs());
+    let by_size = |a: &PercentError, b: &PercentError| a.size().total_cmp(&b.size());
     let Some(best) = errors.iter().flatten().copied().min_by(by_size) else { return Vec::new() };
     let is_best = |error: &Option<PercentError>| error.is_some_and(|it| it.is_level_with(best));
     (0..errors.len()).filter(|&number| is_best(&errors[number])).collect()
@@ -77,6 +77,7 @@ mod tests {
     use super::{Outcome, PercentError, best};
     use crate::accuracy::batch::Arrival;
     use crate::accuracy::matrix::Row;
+    use crate::accuracy::runs::Runs;
 
     #[test]
     fn runs_count_where_enough_is_offered() {
@@ -89,7 +90,6 @@ mod tests {
             outcome.add(&row, Arrival { offered: of_limit(2.0), arrived: of_limit(arrived) });
         }
         let error = outcome.error().expect("three runs");
-        assert!((error.mean - 0.1).abs() < 1e-6 && (error.spread - 0.25).abs() < 1e-6, "{error:?}");
         assert_eq!(error.to_string(), "+0.10 ±0.25");
         assert!(error.holds());
         outcome.add(&row, Arrival { offered: of_limit(2.0), arrived: of_limit(0.994) });
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn the_best_are_those_within_the_spread_or_a_tenth_of_a_point() {
-        let error = |mean, spread| Some(PercentError { mean, spread, worst: 0.0 });
+        let error =
+            |mean: f64, spread: f64| Runs::of([mean - spread, mean + spread]).map(PercentError);
         let errors =
             [error(0.05, 0.0), error(-0.14, 0.0), None, error(0.3, 0.3), error(-20.0, 0.0)];
         assert_eq!(best(&errors), [0, 1, 3]);

@@ -6,12 +6,13 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::row::Row;
 use super::{Batch, CONTESTANTS, Measured, Setting};
+use crate::accuracy::runs::Runs;
 use crate::table;
 use crate::traffic::scaled;
 
 /// What nobody may exceed, in percent.
 const MOST: f64 = 101.0;
-/// Differences up to this many points are none, as are those within the spread of the runs.
+/// Two limiters are level when they differ by no more than this many points, or by their spread.
 const LEVEL: f64 = 0.5;
 /// Processors that are busier than this may be what holds a connection back.
 const LEAST_IDLE_PERCENT: f64 = 10.0;
@@ -55,14 +56,14 @@ impl Report {
             for row in 0..self.rows.len() {
                 let Some(cell) = self.cell(place, row) else { continue };
                 let what = || format!("{}, {}", name(place), self.rows[row]);
-                if cell.mean < least {
+                if cell.0.mean < least {
                     misses.push(format!("{}: {cell} %, bar >= {least} %", what()));
                 }
-                if cell.most > MOST {
+                if cell.0.most > MOST {
                     misses.push(format!(
                         "{}: {:.2} % in a run, bar <= {MOST} %",
                         what(),
-                        cell.most
+                        cell.0.most
                     ));
                 }
             }
@@ -91,8 +92,7 @@ impl Report {
         let (peer, best) = peers.min_by(|(_, a), (_, b)| a.error().total_cmp(&b.error()))?;
         let peer = name(peer);
         let points = best.error() - own.error();
-        let level = LEVEL.max(own.spread()).max(best.spread());
-        Some(if points.abs() <= level {
+        Some(if points.abs() <= own.0.level_with(best.0, LEVEL) {
             format!("level with {peer}")
         } else if points > 0.0 {
             format!("{points:.1} better than {peer}")
@@ -135,7 +135,7 @@ impl Report {
                 let measured = batches.flat_map(|batch| &batch.measured[first..first + count]);
                 let percents = measured.map(|Measured { again_percent, .. }| *again_percent);
                 let cell = Cell::of(percents);
-                cell.map_or_else(String::new, |cell| format!("{:.1}", cell.mean))
+                cell.map_or_else(String::new, |cell| format!("{:.1}", cell.0.mean))
             };
             let [round_trip, congestion, ..] = self.rows[first].words();
             table.add_row([round_trip, congestion].into_iter().chain(self.places().map(mean)));
@@ -195,36 +195,22 @@ fn name(place: usize) -> &'static str {
 
 /// Percent of the limit over runs.
 #[derive(Clone, Copy, Debug)]
-struct Cell {
-    mean: f64,
-    least: f64,
-    most: f64,
-}
+struct Cell(Runs);
 
 impl Cell {
     fn of(percents: impl Iterator<Item = f64>) -> Option<Self> {
-        let percents: Vec<_> = percents.collect();
-        (!percents.is_empty()).then(|| Self {
-            mean: percents.iter().sum::<f64>() / percents.len() as f64,
-            least: percents.iter().copied().fold(f64::INFINITY, f64::min),
-            most: percents.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        })
+        Runs::of(percents).map(Self)
     }
 
     /// Points between the limit and the mean, in either direction.
-    fn error(&self) -> f64 {
-        (self.mean - 100.0).abs()
-    }
-
-    /// Half the distance from the least run to the most.
-    fn spread(&self) -> f64 {
-        (self.most - self.least) / 2.0
+    fn error(self) -> f64 {
+        self.0.error(100.0)
     }
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} ± {:.2}", self.mean, self.spread())
+        write!(f, "{:.2} ±{:.2}", self.0.mean, self.0.spread())
     }
 }
 
@@ -257,7 +243,7 @@ mod tests {
         assert!(holds.to_string().contains("Every bar holds"), "{holds}");
         let misses = report(&[(drop, 97.5), (drop, 96.3), (pace, 98.9)]).misses();
         assert_eq!(misses.len(), 4, "{misses:?}");
-        let expected = "throttle, 1ms,bbr,up,IPv4: 96.90 ± 0.60 %, bar >= 97 %";
+        let expected = "throttle, 1ms,bbr,up,IPv4: 96.90 ±0.60 %, bar >= 97 %";
         assert_eq!(misses[0], expected);
         let misses = report(&[(drop, 100.0), (drop, 101.2)]).misses();
         assert_eq!(misses[0], "throttle, 1ms,bbr,up,IPv4: 101.20 % in a run, bar <= 101 %");
