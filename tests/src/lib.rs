@@ -24,6 +24,7 @@ pub mod guest;
 pub mod hooks;
 pub mod http;
 pub mod interrupt;
+pub mod kernel;
 pub mod lab;
 pub mod lan_link;
 pub mod ledger;

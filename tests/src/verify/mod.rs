@@ -15,15 +15,15 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use nix::sys::utsname::uname;
 
 use self::log::Statistics;
 use self::object::Relocated;
 use self::record::{Entry, Verification};
+use crate::kernel;
 
 /// Loads every entry point as the calling thread may, and drops it again.
 pub fn run() -> Result<Verification> {
-    let release = uname().context("asking for the kernel's release")?;
+    let release = kernel::release()?;
     let object = Relocated::new()?;
     let entries = object.entries.iter().map(|entry| {
         let loaded = load::load(&object, entry);
@@ -43,7 +43,7 @@ pub fn run() -> Result<Verification> {
         })
     });
     Ok(Verification {
-        release: release.release().to_string_lossy().into_owned(),
+        release,
         privileges: privileges::of_this_thread()?,
         entries: entries.collect::<Result<_>>()?,
     })

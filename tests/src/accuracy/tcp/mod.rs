@@ -14,12 +14,11 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::limiters::{EvenHtb, Hashlimit, HostLimit, Htb, Limiter, Nft, Ours, Pace, Police};
-use crate::interrupt;
-use crate::measure::rate_between_bursts;
-use crate::traffic::Case;
+use crate::measure::{Sample, rate_between_bursts};
+use crate::{interrupt, kernel};
 use info::Info;
 use row::{ROUND_TRIPS, Row};
-use stream::{RunningStream, Stream};
+use stream::RunningStream;
 
 pub use report::Report;
 
@@ -69,6 +68,23 @@ struct Measured {
     again_percent: f64,
 }
 
+impl Measured {
+    /// Of a row with a limit of `limit` bits per second, by samples at its receiver and what its sender knows.
+    fn of(row: &Row, limit: f64, samples: &[Sample], sent: &Info) -> Result<Self> {
+        ensure!(
+            sent.least_round_trip >= row.round_trip,
+            "a path of {:?} was laid, and a packet came back after {:?}",
+            row.round_trip,
+            sent.least_round_trip
+        );
+        let rate = rate_between_bursts(samples, limit, EDGE).bits_per_second;
+        Ok(Self {
+            percent: rate / limit * 100.0,
+            again_percent: sent.bytes_sent_again as f64 / sent.bytes_sent as f64 * 100.0,
+        })
+    }
+}
+
 /// What became of all rows at once.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Batch {
@@ -108,8 +124,8 @@ pub struct Setting {
     pub part: String,
 }
 
-/// Runs all connections at once under `limiter`. Each starts the later after the one before the higher the number of the `run`: where the clock
-/// follows the processor's instructions, everything else repeats itself to the packet.
+/// Runs all connections at once under `limiter`. Each starts after the one before, the later the higher the number of
+/// the `run`: where the clock follows the processor's instructions, all else repeats itself to the packet.
 pub fn measure(limiter: &dyn Limiter, setting: &Setting, run: u32) -> Result<Batch> {
     let Setting { bits_per_second, seconds, ref part } = *setting;
     let rows = Row::matching(part);
@@ -117,72 +133,51 @@ pub fn measure(limiter: &dyn Limiter, setting: &Setting, run: u32) -> Result<Bat
     let router = path::lay(&ROUND_TRIPS)?;
     let limit = |row: &Row| HostLimit { host: row.host, case: row.case, bits_per_second };
     let limits: Vec<_> = rows.iter().map(limit).collect();
-    let in_force = limiter.install(&router, &limits)?;
-    let start = |row: &Row| {
-        let Case { direction, family } = row.case;
-        let congestion = row.congestion;
-        interrupt::sleep(STAGGER * run)?;
-        Stream { router: &router, host: row.host, direction, family, congestion }.start()
-    };
+    let _in_force = limiter.install(&router, &limits)?;
     let before = Processors::read()?;
+    let start = |row: &Row| {
+        interrupt::sleep(STAGGER * run)?;
+        row.stream(&router).start()
+    };
     let streams = rows.iter().map(start).collect::<Result<Vec<_>>>()?;
-    let mut series = vec![Vec::new(); streams.len()];
-    let mut settled = None;
-    let (begin, length) = (Instant::now(), EDGE + Duration::from_secs(seconds) + EDGE);
-    for step in 0.. {
-        interrupt::sleep((begin + STEP * step).saturating_duration_since(Instant::now()))?;
-        for (samples, stream) in series.iter_mut().zip(&streams) {
-            samples.push(stream.sample()?);
-        }
-        if settled.is_none() && begin.elapsed() >= EDGE {
-            settled = Some(all_sent(&streams)?);
-        }
-        if begin.elapsed() >= length {
-            break;
-        }
-    }
+    let (series, settled) = sample_all(&streams, Duration::from_secs(seconds))?;
     let idle_percent = Processors::read()?.idle_percent_since(&before);
-    let sent = all_sent(&streams)?;
-    let settled = settled.context("the measurement ended before it settled")?;
-    for (row, (stream, settled)) in rows.iter().zip(streams.iter().zip(settled)) {
-        stream.check_since(&settled).with_context(|| row.to_string())?;
-    }
-    let outcomes = rows.iter().zip(series.iter().zip(sent));
-    let measured = outcomes.map(|(row, (samples, sent))| {
-        let limit = bits_per_second as f64;
-        let rate = rate_between_bursts(samples, limit, EDGE).bits_per_second;
-        ensure!(
-            sent.least_round_trip >= row.round_trip,
-            "a path of {:?} was laid, and a packet came back after {:?}",
-            row.round_trip,
-            sent.least_round_trip
-        );
-        Ok(Measured {
-            percent: rate / limit * 100.0,
-            again_percent: sent.bytes_sent_again as f64 / sent.bytes_sent as f64 * 100.0,
-        })
-    });
-    let measured = measured.collect::<Result<_>>()?;
-    drop(streams);
-    drop(in_force);
+    let of_row = |(number, row): (usize, &Row)| {
+        streams[number].check_since(&settled[number])?;
+        Measured::of(row, bits_per_second as f64, &series[number], &streams[number].sent()?)
+    };
+    let measured = rows.iter().enumerate().map(|of| of_row(of).with_context(|| of.1.to_string()));
     Ok(Batch {
         limiter: limiter.name().to_owned(),
-        kernel: kernel_release()?,
+        kernel: kernel::release()?,
         setting: setting.clone(),
-        measured,
+        measured: measured.collect::<Result<_>>()?,
         idle_percent,
     })
 }
 
-/// What all senders know.
-fn all_sent(streams: &[RunningStream]) -> Result<Vec<Info>> {
-    streams.iter().map(RunningStream::sent).collect()
-}
-
-fn kernel_release() -> Result<String> {
-    let path = "/proc/sys/kernel/osrelease";
-    let release = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
-    Ok(release.trim().to_owned())
+/// Samples all streams for `length` and an [`EDGE`] on either side; returns as well what their senders knew once the
+/// first edge had passed.
+fn sample_all(
+    streams: &[RunningStream],
+    length: Duration,
+) -> Result<(Vec<Vec<Sample>>, Vec<Info>)> {
+    let mut series = vec![Vec::new(); streams.len()];
+    let mut settled = None;
+    let begin = Instant::now();
+    for step in 0.. {
+        interrupt::sleep((begin + STEP * step).saturating_duration_since(Instant::now()))?;
+        for (samples, stream) in series.iter_mut().zip(streams) {
+            samples.push(stream.sample()?);
+        }
+        if settled.is_none() && begin.elapsed() >= EDGE {
+            settled = Some(streams.iter().map(RunningStream::sent).collect::<Result<_>>()?);
+        }
+        if begin.elapsed() >= EDGE + length + EDGE {
+            break;
+        }
+    }
+    Ok((series, settled.context("the measurement ended before it settled")?))
 }
 
 /// What the processors have done, in ticks.

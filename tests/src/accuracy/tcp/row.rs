@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::router::End;
+use super::stream::Stream;
+use crate::router::{End, Router};
 use crate::traffic::{Case, Direction, Family};
 
 /// A LAN for each.
@@ -42,6 +43,12 @@ impl Row {
         }
         rows.retain(|row| row.to_string().contains(part));
         rows
+    }
+
+    /// Its connection, over paths as laid for [`ROUND_TRIPS`].
+    pub(super) fn stream<'a>(&self, router: &'a Router) -> Stream<'a> {
+        let Self { congestion, case: Case { direction, family }, host, .. } = *self;
+        Stream { router, host, direction, family, congestion }
     }
 
     /// Round trip, congestion control, direction and IP version.
