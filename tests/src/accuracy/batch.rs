@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use super::limiters::{HostLimit, Limiter};
-use super::matrix::{CPUS, LEAST_OFFERED, Row, placed};
+use super::matrix::{LEAST_OFFERED, Row, cpus, placed};
 use super::refused::RefusedPackets;
 use super::stream::{RunningStreams, Stream};
 use crate::interrupt;
@@ -22,7 +23,7 @@ const STEP: Duration = Duration::from_millis(10);
 const EDGE: Duration = Duration::from_millis(500);
 
 /// What became of a row in the window, in bits of layer 3 per second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct Arrival {
     /// Handed to the kernel.
     pub offered: f64,
@@ -30,10 +31,16 @@ pub struct Arrival {
     pub arrived: f64,
 }
 
-/// Holds `rows` by `limiter`, waits until every burst is spent, and then measures for `window`.
-pub fn run(limiter: &dyn Limiter, rows: &[Row], window: Duration) -> Result<Vec<Arrival>> {
-    let settled = settling(limiter, rows);
-    let series = observed(limiter, rows, Row::offered_packets_per_second, [settled, window])?;
+/// Holds `rows` by `limiter`, waits until every burst is spent, and then measures for `window`. Each row starts to send
+/// `stagger` after the one before.
+pub fn run(
+    limiter: &dyn Limiter,
+    rows: &[Row],
+    window: Duration,
+    stagger: Duration,
+) -> Result<Vec<Arrival>> {
+    let lengths = [settling(limiter, rows), window];
+    let series = observed(limiter, rows, Row::offered_packets_per_second, lengths, stagger)?;
     Ok(rows.iter().zip(series).map(|(row, observed)| observed.arrival(row)).collect())
 }
 
@@ -48,8 +55,9 @@ pub fn settling(limiter: &dyn Limiter, rows: &[Row]) -> Duration {
 pub fn capacity(limiter: &dyn Limiter, rows: &[Row]) -> Result<f64> {
     const SECOND: Duration = Duration::from_secs(1);
     const AS_MANY_AS_CAN_BE: f64 = 1e9;
-    let series = observed(limiter, rows, |_| AS_MANY_AS_CAN_BE, [scenario::SETTLED, SECOND])?;
-    Ok(series.iter().map(Observed::sent_per_second).sum::<f64>() / CPUS as f64)
+    let lengths = [scenario::SETTLED, SECOND];
+    let series = observed(limiter, rows, |_| AS_MANY_AS_CAN_BE, lengths, Duration::ZERO)?;
+    Ok(series.iter().map(Observed::sent_per_second).sum::<f64>() / cpus() as f64)
 }
 
 /// Sends the packets per second that `offered` says of each row, and counts them once they have settled.
@@ -58,17 +66,20 @@ fn observed(
     rows: &[Row],
     offered: fn(&Row) -> f64,
     [settled, window]: [Duration; 2],
+    stagger: Duration,
 ) -> Result<Vec<Observed>> {
     let (router, limits) = lay_out(rows)?;
     let _limits = limiter.install(&router, &limits)?;
-    let mut streams: [Vec<Stream>; CPUS] = Default::default();
-    let mut counters = Vec::new();
-    for ((row, limit), first_cpu) in rows.iter().zip(&limits).zip(placed(rows).0) {
+    let cpus = cpus();
+    let mut streams: Vec<Vec<Stream>> = (0..cpus).map(|_| Vec::new()).collect();
+    let (mut counters, mut starts_after) = (Vec::new(), Duration::ZERO);
+    for ((row, limit), first_cpu) in rows.iter().zip(&limits).zip(placed(rows, cpus).0) {
         let (counter, of_row) = prepare(&router, row, limit.host, offered(row))?;
         counters.push(counter);
         for (number, stream) in of_row.into_iter().enumerate() {
-            streams[(first_cpu + number) % CPUS].push(stream);
+            streams[(first_cpu + number) % cpus].push(stream.starting_after(starts_after));
         }
+        starts_after += stagger;
     }
     let begun = counters.iter().map(Counter::packets).collect::<Result<Vec<_>>>()?;
     let sending = RunningStreams::start(streams);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::CellAlignment;
 
 use super::batch::Arrival;
-use super::limiters::Limiter;
+use super::limiters::{LeftOut, Limiter};
 use super::matrix::{LEAST_OFFERED, Row};
 use super::outcome::{BAR_PERCENT, LEVEL_PERCENT, Outcome, PercentError, best};
 use crate::table;
@@ -14,23 +14,26 @@ use crate::traffic::rate_argument;
 /// Rows and limiters, side by side. Ours is the first, if it takes part.
 pub struct Comparison {
     limiters: Vec<&'static dyn Limiter>,
+    left_out: Vec<LeftOut>,
     /// For each row, one outcome for each limiter.
     rows: Vec<(Row, Vec<Outcome>)>,
 }
 
 impl Comparison {
     /// With nothing measured.
-    pub fn new(limiters: &[&'static dyn Limiter], rows: &[Row]) -> Self {
+    pub fn new(limiters: &[&'static dyn Limiter], left_out: Vec<LeftOut>, rows: &[Row]) -> Self {
         let empty = || vec![Outcome::default(); limiters.len()];
         let rows = rows.iter().map(|&row| (row, empty())).collect();
-        Self { limiters: limiters.to_vec(), rows }
+        Self { limiters: limiters.to_vec(), left_out, rows }
     }
 
-    /// Adds what one limiter, by its number, made of `rows`.
-    pub fn add(&mut self, limiter: usize, rows: &[Row], arrivals: &[Arrival]) {
+    /// Adds what the limiter of this name, which takes part, made of `rows`.
+    pub fn add(&mut self, limiter: &str, rows: &[Row], arrivals: &[Arrival]) {
+        let place = self.limiters.iter().position(|found| found.name() == limiter);
+        let Some(place) = place else { return };
         for (row, arrival) in rows.iter().zip(arrivals) {
             if let Some((_, outcomes)) = self.rows.iter_mut().find(|(found, _)| found == row) {
-                outcomes[limiter].add(row, *arrival);
+                outcomes[place].add(row, *arrival);
             }
         }
     }
@@ -46,6 +49,9 @@ impl Comparison {
         for limiter in &self.limiters {
             // Writing to a string does not fail.
             let _ = writeln!(text, "* {}: {}", limiter.name(), limiter.configuration());
+        }
+        for LeftOut { name, reason } in &self.left_out {
+            let _ = writeln!(text, "* {name}: left out. {reason}.");
         }
         let _ = write!(
             text,
@@ -127,26 +133,31 @@ fn written(error: Option<PercentError>) -> String {
 mod tests {
     use super::Comparison;
     use crate::accuracy::batch::Arrival;
-    use crate::accuracy::limiters::ALL;
+    use crate::accuracy::limiters::{ALL, LeftOut};
     use crate::accuracy::matrix::Row;
 
     #[test]
     fn the_table_says_who_is_best_and_what_was_not_offered() {
         let rows = &Row::all()[..2];
-        let mut comparison = Comparison::new(&ALL, rows);
+        let [ours, police, rest @ ..] = ALL;
+        let limiters = &[&[ours][..], &rest].concat();
+        let reason = "no module".to_owned();
+        let left_out = vec![LeftOut { name: police.name(), reason }];
+        let mut comparison = Comparison::new(limiters, left_out, rows);
         let limit = rows[0].limit as f64;
         let arrival = |part: f64| Arrival { offered: 2.0 * limit, arrived: part * limit };
         let too_little = Arrival { offered: limit, arrived: limit };
-        comparison.add(0, rows, &[arrival(1.007), arrival(1.001)]);
-        comparison.add(1, rows, &[arrival(1.0), arrival(1.0)]);
-        comparison.add(2, rows, &[arrival(1.0), too_little]);
+        comparison.add("throttle", rows, &[arrival(1.007), arrival(1.001)]);
+        comparison.add("HTB", rows, &[arrival(1.0), arrival(1.0)]);
+        comparison.add("nft", rows, &[arrival(1.0), too_little]);
         let text = comparison.markdown();
         assert_eq!(comparison.missed(), 1, "{text}");
-        assert_eq!(Comparison::new(&ALL, rows).missed(), 2, "nothing was offered");
+        assert_eq!(Comparison::new(limiters, Vec::new(), rows).missed(), 2, "nothing was offered");
         let found = |row: &[&str]| {
             let is_row = |line: &str| row.iter().all(|cell| line.contains(cell));
             assert!(text.lines().any(is_row), "no line with {row:?} in:\n{text}");
         };
+        found(&["* police: left out. no module."]);
         found(&["64 B", "up IPv4", "+0.70 ±0.00", "not offered", "| HTB, nft"]);
         found(&["64 B", "up IPv6", "+0.10 ±0.00", "not offered", "| throttle, HTB"]);
         found(&["2 of 2 rows", "in 1 level", "in 1 a peer is better", "1 rows miss"]);

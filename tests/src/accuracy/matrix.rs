@@ -1,6 +1,7 @@
 //! Which limits are measured with which traffic.
 
 use std::fmt;
+use std::thread::available_parallelism;
 
 use super::limiters::HostLimit;
 use crate::router::End;
@@ -10,14 +11,19 @@ use crate::traffic::{Case, GBIT, MBIT, rate_argument};
 const LIMITS: [u64; 4] = [MBIT, 10 * MBIT, 100 * MBIT, GBIT];
 /// Layer-3 bytes of the packets.
 const PACKET_BYTES: [u64; 3] = [64, 512, 1500];
-/// More packets of a limit per second than this machine can offer.
+/// More packets of a limit per second than it is worth trying to offer.
 const TOO_MANY_PACKETS: u64 = 1_000_000;
 
 /// A row counts when at least this multiple of its limit is offered.
 pub const LEAST_OFFERED: f64 = 1.25;
 
-/// The CPUs that send.
-pub const CPUS: usize = 2;
+/// The most CPUs that send.
+const MOST_CPUS: usize = 2;
+
+/// The CPUs that send on this machine.
+pub fn cpus() -> usize {
+    available_parallelism().map_or(1, |count| count.get().min(MOST_CPUS))
+}
 
 /// Who sends the traffic of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +80,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Every row that this machine can offer, in the order of tables.
+    /// Every row that is worth trying, in the order of tables.
     pub fn all() -> Vec<Self> {
         let mut rows = Vec::new();
         for limit in LIMITS {
@@ -112,8 +118,8 @@ impl fmt::Display for Row {
     }
 }
 
-/// Rows that are measured at once: as many in turn as CPUs that send up to `packets_per_second` each can offer.
-pub fn batches(rows: &[Row], packets_per_second: f64) -> Vec<Vec<Row>> {
+/// Rows that are measured at once: as many in turn as so many CPUs that send up to `packets_per_second` each can offer.
+pub fn batches(rows: &[Row], packets_per_second: f64, cpus: usize) -> Vec<Vec<Row>> {
     /// Rows count also where a CPU sends somewhat less than it has to.
     const MOST_LOAD: f64 = 1.05;
     /// Every host takes part in four cases.
@@ -122,7 +128,7 @@ pub fn batches(rows: &[Row], packets_per_second: f64) -> Vec<Vec<Row>> {
     for &row in rows {
         let fits = |batch: &&mut Vec<Row>| {
             let with_row = [&batch[..], &[row]].concat();
-            let busiest = placed(&with_row).1.into_iter().fold(0.0, f64::max);
+            let busiest = placed(&with_row, cpus).1.into_iter().fold(0.0, f64::max);
             with_row.len() <= MOST_ROWS && busiest <= MOST_LOAD * packets_per_second
         };
         match batches.last_mut().filter(fits) {
@@ -133,15 +139,16 @@ pub fn batches(rows: &[Row], packets_per_second: f64) -> Vec<Vec<Row>> {
     batches
 }
 
-/// The CPU that sends each row, or its first flow, so that both have about as much to do; and the packets that each
-/// CPU has to send per second.
-pub fn placed(rows: &[Row]) -> (Vec<usize>, [f64; CPUS]) {
-    let mut loads = [0.0; CPUS];
+/// The CPU that sends each row, or its first flow, so that all `cpus` have about as much to do; and the packets that
+/// each has to send per second.
+pub fn placed(rows: &[Row], cpus: usize) -> (Vec<usize>, Vec<f64>) {
+    let mut loads = vec![0.0_f64; cpus];
     let place = |row: &Row| {
-        let least_busy = usize::from(loads[1] < loads[0]);
-        let cpus = row.senders.cpus();
-        for number in 0..cpus {
-            loads[(least_busy + number) % CPUS] += row.offered_packets_per_second() / cpus as f64;
+        let least_busy = (0..cpus).min_by(|&a, &b| loads[a].total_cmp(&loads[b])).unwrap_or(0);
+        let senders = row.senders.cpus();
+        for number in 0..senders {
+            loads[(least_busy + number) % cpus] +=
+                row.offered_packets_per_second() / senders as f64;
         }
         least_busy
     };
@@ -158,10 +165,10 @@ mod tests {
     fn batches_hold_every_row_once_and_are_no_more_than_two_cpus_send() {
         let rows = Row::all();
         let count = |packets_per_second| {
-            let batches = batches(&rows, packets_per_second);
+            let batches = batches(&rows, packets_per_second, 2);
             assert_eq!(batches.concat(), rows);
             for batch in &batches {
-                let (places, loads) = placed(batch);
+                let (places, loads) = placed(batch, 2);
                 assert_eq!(places.len(), batch.len());
                 let fits = loads.iter().all(|load| *load < 1.1 * packets_per_second);
                 assert!(fits || batch.len() == 1, "{loads:?}: {batch:?}");

@@ -29,6 +29,8 @@ pub struct Stream {
     sockets: Vec<UdpSocket>,
     payload_bytes: usize,
     packets_per_second: f64,
+    /// How long after the others of its CPU it starts.
+    starts_after: Duration,
     sent: u64,
     /// The sum of this and other streams of one row.
     total: Arc<AtomicU64>,
@@ -59,13 +61,26 @@ impl Stream {
             Ok(socket)
         };
         let sockets = (0..flows).map(socket).collect::<Result<_>>()?;
-        Ok(Self { sockets, payload_bytes, packets_per_second, sent: 0, total: Arc::default() })
+        Ok(Self {
+            sockets,
+            payload_bytes,
+            packets_per_second,
+            starts_after: Duration::ZERO,
+            sent: 0,
+            total: Arc::default(),
+        })
     }
 
     /// Counts what it sends together with `other`.
     #[must_use]
     pub fn counted_with(self, other: &Self) -> Self {
         Self { total: Arc::clone(&other.total), ..self }
+    }
+
+    /// Starts that much later than [`RunningStreams::start`] says.
+    #[must_use]
+    pub fn starting_after(self, starts_after: Duration) -> Self {
+        Self { starts_after, ..self }
     }
 
     /// The packets sent by now, by this stream and those counted with it.
@@ -75,7 +90,8 @@ impl Stream {
 
     /// Sends what is due of the packets since `elapsed` ago, in part if it is much; returns whether there was any.
     fn send_due(&mut self, elapsed: Duration, message: &[u8]) -> Result<bool> {
-        let called_for = (elapsed.as_secs_f64() * self.packets_per_second) as u64;
+        let sending = elapsed.saturating_sub(self.starts_after);
+        let called_for = (sending.as_secs_f64() * self.packets_per_second) as u64;
         let due = called_for.saturating_sub(self.sent).min(MOST_SEGMENTS);
         if due == 0 {
             return Ok(false);

@@ -8,8 +8,8 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use throttle_tests::accuracy::batch;
 use throttle_tests::accuracy::comparison::Comparison;
-use throttle_tests::accuracy::limiters::{self, Limiter};
-use throttle_tests::accuracy::matrix::{Row, batches};
+use throttle_tests::accuracy::limiters::{self, LeftOut, Limiter};
+use throttle_tests::accuracy::matrix::{Row, batches, cpus};
 use throttle_tests::accuracy::promises;
 use throttle_tests::{interrupt, table};
 
@@ -22,8 +22,8 @@ struct Options {
     /// How often each row is measured by each limiter
     #[arg(long, default_value_t = 3)]
     runs: u32,
-    /// Whose limits beside ours: HTB, nft, hashlimit
-    #[arg(long, value_delimiter = ',', default_value = "HTB,nft,hashlimit")]
+    /// Whose limits beside ours: police, HTB, nft, hashlimit
+    #[arg(long, value_delimiter = ',', default_value = "police,HTB,nft,hashlimit")]
     peers: Vec<String>,
     /// Only rows of which the name contains this text, such as "10mbit, 64 B", "2 CPUs", "TCP" or "packet limit"
     #[arg(long, default_value = "")]
@@ -38,8 +38,13 @@ fn main() -> ExitCode {
 fn bench(options: &Options) -> Result<ExitCode> {
     ensure!(options.seconds > 0 && options.runs > 0, "--seconds and --runs take at least 1");
     let mut rows = Row::all();
-    rows.retain(|row| row.to_string().contains(&options.filter));
-    let comparison = compare(&limiters(&options.peers)?, &rows, options)?;
+    rows.retain(|row| row.to_string().contains(&options.filter) && row.senders.cpus() <= cpus());
+    let (limiters, left_out) = limiters::at_hand(limiters::with_peers(&options.peers)?)?;
+    for LeftOut { name, reason } in &left_out {
+        eprintln!("{name} is left out: {reason}");
+    }
+    let mut comparison = Comparison::new(&limiters, left_out, &rows);
+    compare(&mut comparison, &limiters, &rows, options)?;
     let readings = promises::measure(&options.filter, options.seconds.min(10))?;
     ensure!(
         !rows.is_empty() || !readings.is_empty(),
@@ -55,19 +60,6 @@ fn bench(options: &Options) -> Result<ExitCode> {
     let missed = comparison.missed() + readings.iter().filter(|reading| !reading.holds()).count();
     eprintln!("{} rows, {missed} missed", rows.len() + readings.len());
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Ours, and the peers of these names.
-fn limiters(names: &[String]) -> Result<Vec<&'static dyn Limiter>> {
-    let [ours, peers @ ..] = limiters::ALL;
-    let is = |limiter: &dyn Limiter, name: &String| limiter.name().eq_ignore_ascii_case(name);
-    for name in names.iter().filter(|name| !name.is_empty()) {
-        let known = peers.map(|peer| peer.name()).join(", ");
-        let is_known = peers.iter().any(|peer| is(*peer, name));
-        ensure!(is_known, "--peers {name}: no such limiter; accepted: {known}");
-    }
-    let is_named = |peer: &&dyn Limiter| names.iter().any(|name| is(*peer, name));
-    Ok([ours].into_iter().chain(peers.into_iter().filter(is_named)).collect())
 }
 
 /// The packets per second that one CPU sends through each of `limiters`, but for one that is more than twice as
@@ -89,12 +81,12 @@ fn capacity(limiters: &[&'static dyn Limiter], rows: &[Row]) -> Result<f64> {
 
 /// Measures all rows by all limiters in turn, as often as asked for.
 fn compare(
+    comparison: &mut Comparison,
     limiters: &[&'static dyn Limiter],
     rows: &[Row],
     options: &Options,
-) -> Result<Comparison> {
-    let mut comparison = Comparison::new(limiters, rows);
-    let batches = batches(rows, capacity(limiters, rows)?);
+) -> Result<()> {
+    let batches = batches(rows, capacity(limiters, rows)?, cpus());
     let window = Duration::from_secs(options.seconds.into());
     let seconds = |batch: &Vec<Row>| {
         let of_each =
@@ -106,8 +98,9 @@ fn compare(
     let started = Instant::now();
     for run in 1..=options.runs {
         for (number, batch) in (1..).zip(&batches) {
-            for (place, limiter) in limiters.iter().enumerate() {
-                comparison.add(place, batch, &batch::run(*limiter, batch, window)?);
+            for limiter in limiters {
+                let arrivals = batch::run(*limiter, batch, window, Duration::ZERO)?;
+                comparison.add(limiter.name(), batch, &arrivals);
                 let (name, seconds) = (limiter.name(), started.elapsed().as_secs());
                 let (count, first) = (batch.len(), batch[0]);
                 eprintln!(
@@ -118,5 +111,5 @@ fn compare(
             }
         }
     }
-    Ok(comparison)
+    Ok(())
 }

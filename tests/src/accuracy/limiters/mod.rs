@@ -8,7 +8,7 @@ mod ours;
 mod pace;
 mod police;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::agent::Agent;
 use crate::netns::Namespace;
@@ -22,8 +22,44 @@ pub use ours::Ours;
 pub use pace::Pace;
 pub use police::Police;
 
-/// Every limiter that this machine's kernel has, ours first.
-pub const ALL: [&dyn Limiter; 4] = [&Ours, &Htb, &Nft, &Hashlimit];
+/// Every limiter whose limits for UDP are compared, ours first.
+pub const ALL: [&dyn Limiter; 5] = [&Ours, &Police, &Htb, &Nft, &Hashlimit];
+
+/// A limiter that the running kernel cannot have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What tables and options call it.
+    pub name: &'static str,
+    /// What is missing.
+    pub reason: String,
+}
+
+/// Those of `limiters` that the running kernel can have, and the others.
+pub fn at_hand(
+    limiters: impl IntoIterator<Item = &'static dyn Limiter>,
+) -> Result<(Vec<&'static dyn Limiter>, Vec<LeftOut>)> {
+    let (mut at_hand, mut left_out) = (Vec::new(), Vec::new());
+    for limiter in limiters {
+        match limiter.lack()? {
+            None => at_hand.push(limiter),
+            Some(reason) => left_out.push(LeftOut { name: limiter.name(), reason }),
+        }
+    }
+    Ok((at_hand, left_out))
+}
+
+/// Ours, and of the others in [`ALL`] those of these names, of which case does not matter.
+pub fn with_peers(names: &[String]) -> Result<Vec<&'static dyn Limiter>> {
+    let [ours, peers @ ..] = ALL;
+    let is = |limiter: &dyn Limiter, name: &String| limiter.name().eq_ignore_ascii_case(name);
+    for name in names.iter().filter(|name| !name.is_empty()) {
+        let known = peers.map(|peer| peer.name()).join(", ");
+        let is_known = peers.iter().any(|peer| is(*peer, name));
+        ensure!(is_known, "--peers {name}: no such limiter; accepted: {known}");
+    }
+    let is_named = |peer: &&dyn Limiter| names.iter().any(|name| is(*peer, name));
+    Ok([ours].into_iter().chain(peers.into_iter().filter(is_named)).collect())
+}
 
 /// What a host may send, or be sent, in one IP version.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +106,11 @@ pub trait Limiter: Sync {
 
     /// How it is configured and what it counts, as a sentence of Markdown.
     fn configuration(&self) -> &'static str;
+
+    /// What the running kernel lacks of what it takes, if it lacks anything.
+    fn lack(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// How many seconds of the rate a bucket holds when it is full.
     fn burst_seconds(&self, limit: &HostLimit) -> f64 {
@@ -172,7 +213,7 @@ fn way_out(host: End, direction: Direction) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Group, HostLimit};
+    use super::{Group, HostLimit, with_peers};
     use crate::router::End;
     use crate::traffic::{Case, MBIT};
 
@@ -194,6 +235,19 @@ mod tests {
         let mut names: Vec<_> = groups.iter().map(Group::name).collect();
         names.dedup();
         assert_eq!(names.len(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn ours_takes_part_beside_peers_that_are_known() {
+        let chosen = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            let limiters = with_peers(&names)?;
+            anyhow::Ok(limiters.iter().map(|limiter| limiter.name()).collect::<Vec<_>>())
+        };
+        assert_eq!(chosen(&["htb", "police"]).unwrap(), ["throttle", "police", "HTB"]);
+        assert_eq!(chosen(&[""]).unwrap(), ["throttle"]);
+        let error = chosen(&["cake"]).unwrap_err().to_string();
+        assert!(error.ends_with("accepted: police, HTB, nft, hashlimit"), "{error}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{HostLimit, InForce, Limiter, Undo, interfaces_with, way_out};
 use crate::command;
+use crate::kernel;
 use crate::netns::Namespace;
 use crate::router::{End, Router};
 
@@ -21,6 +22,20 @@ impl Limiter for Police {
     fn configuration(&self) -> &'static str {
         "`police rate R burst B conform-exceed drop` per host behind a u32 filter, on the ingress of the interface that its \
          packets come in by, where it counts layer 3; `B` as our default burst."
+    }
+
+    fn lack(&self) -> Result<Option<String>> {
+        const NO_MODULE: &str = "Failed to load TC action module";
+        let probe = Namespace::new("police")?;
+        let tried = probe.tc("actions add action police rate 1mbit burst 64k conform-exceed drop");
+        match tried {
+            Ok(_) => Ok(None),
+            Err(error) if format!("{error:#}").contains(NO_MODULE) => {
+                let release = kernel::release()?;
+                Ok(Some(format!("Linux {release}, which this was measured on, has no act_police")))
+            }
+            Err(error) => Err(error.context("looking for the police action")),
+        }
     }
 
     fn install<'a>(
