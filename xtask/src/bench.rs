@@ -19,6 +19,8 @@ pub(crate) enum Name {
     Agent,
     /// Hosts, memory and log while 10 million spoofed hosts flood the table
     Attack,
+    /// Measured rate against low limits, ours beside every other limiter, in virtual machines
+    GuestUdp,
     /// Nanoseconds per packet above an empty classifier
     Path,
     /// Time until a whole policy, and until one change, is in force
@@ -36,6 +38,7 @@ impl Name {
             Self::Accuracy => "accuracy",
             Self::Agent => "agent",
             Self::Attack => "attack",
+            Self::GuestUdp => "guest-udp",
             Self::Path => "path",
             Self::Policy => "policy",
             Self::Router => "router",
@@ -47,6 +50,7 @@ impl Name {
     fn section(self) -> Option<Section> {
         match self {
             Self::Accuracy => Some(Section { page: "accuracy", name: "udp" }),
+            Self::GuestUdp => Some(Section { page: "accuracy", name: "guest-udp" }),
             Self::Tcp => Some(Section { page: "accuracy", name: "tcp" }),
             Self::Path => Some(Section { page: "performance", name: "path" }),
             Self::Router => Some(Section { page: "performance", name: "router" }),
@@ -62,11 +66,12 @@ pub(crate) fn run(name: Name, record: bool, arguments: &[OsString]) -> Result<()
     let section = name.section();
     ensure!(
         section.is_some() || !record,
-        "cannot record `bench {word}`: it has no page under docs/; accepted: accuracy, path, router, \
-         tcp"
+        "cannot record `bench {word}`: it has no page under docs/; accepted: accuracy, guest-udp, \
+         path, router, tcp"
     );
     exec::require_root(&format!("bench {word}"))?;
     let mut program = match name {
+        Name::GuestUdp => vmtest::bench_guest_udp(arguments)?,
         Name::Tcp => vmtest::bench_tcp(arguments)?,
         Name::Accuracy | Name::Agent | Name::Attack | Name::Path | Name::Policy | Name::Router => {
             setup::run(setup::For::Tests)?;

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod comparison;
+pub mod guest_udp;
 pub mod limiters;
 pub mod matrix;
 pub mod outcome;

@@ -22,18 +22,6 @@ use super::payload::executable;
 use super::qemu::{Clock, Line, Machine};
 use crate::{demo, setup, workspace};
 
-/// The limiters of others, by their commands.
-const PROGRAMS: [&str; 5] =
-    ["ip6tables", "ip6tables-restore", "iptables", "iptables-restore", "nft"];
-
-/// What iptables loads for itself.
-const EXTENSIONS: [&str; 2] = ["libxt_hashlimit.so", "libxt_standard.so"];
-const EXTENSIONS_DIR: &str = "/usr/lib/x86_64-linux-gnu/xtables";
-
-/// What the limiters of others take of the kernel. `crc32c_generic` is for nf_tables, which does not say so.
-const MODULES: [&str; 6] =
-    ["act_police", "crc32c_generic", "nf_tables", "nft_compat", "nft_limit", "xt_hashlimit"];
-
 /// How long a guest may say nothing: longer than one limiter is measured where the machine has other work to do.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
@@ -75,7 +63,7 @@ impl Options {
 }
 
 /// What the guest's shell takes as one word.
-fn word(text: &str) -> Result<String, String> {
+pub(super) fn word(text: &str) -> Result<String, String> {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == ',';
     if text.chars().all(is_plain) {
         Ok(text.to_owned())
@@ -84,28 +72,32 @@ fn word(text: &str) -> Result<String, String> {
     }
 }
 
-/// Measures TCP in guests with Linux 6.12, as many at once as there are processors, and returns what prints the
-/// tables.
+/// Measures TCP in guests, and returns what prints the tables.
 pub(crate) fn tcp(arguments: &[OsString]) -> Result<Command> {
     let options = Options::try_parse_from(arguments).unwrap_or_else(|error| error.exit());
+    in_guests("bench-tcp", options.runs, |run| options.command(run))
+}
+
+/// Runs `command` of the binary `name` in guests with Linux 6.12, as many at once as there are processors, and returns
+/// what prints the tables of all that they tell.
+pub(super) fn in_guests(
+    name: &str,
+    runs: u32,
+    command: impl Fn(u32) -> String + Sync,
+) -> Result<Command> {
     ensure!(ARCH == "x86_64", "the kernels are for x86_64, this machine is {ARCH}");
-    ensure!(options.runs > 0, "cannot measure 0 runs; accepted: 1 or more");
+    ensure!(runs > 0, "cannot measure 0 runs; accepted: 1 or more");
     setup::run(setup::For::VirtualMachines)?;
     let dir = workspace::root()?.join("target/vm");
-    let told = dir.join("bench-tcp.json");
+    let told = dir.join(format!("{name}.json"));
     let files = kernel::fetch(Kernel::Linux6_12)?;
-    let binaries = binaries()?;
-    eprintln!(
-        "bench tcp: booting {}, {} times, under software emulation",
-        files.release, options.runs
-    );
+    let binaries = binaries(name)?;
+    eprintln!("{name}: booting {}, {runs} times, under software emulation", files.release);
     let one_run = |run| {
-        let initramfs = dir.join(format!("bench-tcp-{run}.cpio"));
+        let initramfs = dir.join(format!("{name}-{run}.cpio"));
         let content = Content {
             files: binaries.clone(),
-            programs: &PROGRAMS,
-            modules: &MODULES,
-            command: options.command(run),
+            command: command(run),
             environment: "export THROTTLE_AGENT=/usr/local/bin/throttle-agent\n",
         };
         initramfs::write(&initramfs, &files, &content)?;
@@ -116,25 +108,19 @@ pub(crate) fn tcp(arguments: &[OsString]) -> Result<Command> {
         ensure!(!batches.is_empty(), "measured nothing; hint: `--limiter` fits no limiter");
         Ok(batches)
     };
-    let batches = all_runs(options.runs, one_run);
-    let batches = Value::Array(batches?);
+    let batches = Value::Array(all_runs(runs, one_run)?);
     fs::write(&told, batches.to_string()).with_context(|| format!("writing {}", told.display()))?;
-    demo::program("bench-tcp", &["--report".into(), told.into()])
+    demo::program(name, &["--report".into(), told.into()])
 }
 
-/// What of this workspace, and of iptables, is in a guest, and where.
-fn binaries() -> Result<Vec<(String, PathBuf)>> {
+/// What of this workspace is in a guest, and where.
+fn binaries(name: &str) -> Result<Vec<(String, PathBuf)>> {
     let agent = ["build", "--release", "-p", "throttle-agent", "--bin", "throttle-agent"];
-    let bench = ["build", "--release", "-p", "throttle-tests", "--bin", "bench-tcp"];
-    let mut files = vec![
+    let bench = ["build", "--release", "-p", "throttle-tests", "--bin", name];
+    Ok(vec![
         ("/usr/local/bin/throttle-agent".to_owned(), executable(&agent, "throttle-agent")?),
-        ("/usr/local/bin/bench-tcp".to_owned(), executable(&bench, "bench-tcp")?),
-    ];
-    files.extend(EXTENSIONS.map(|name| {
-        let path = format!("{EXTENSIONS_DIR}/{name}");
-        (path.clone(), PathBuf::from(path))
-    }));
-    Ok(files)
+        (format!("/usr/local/bin/{name}"), executable(&bench, name)?),
+    ])
 }
 
 /// What the runs from 1 to `runs` tell, as many at once as there are processors, since each guest has one.
@@ -193,12 +179,7 @@ fn follow(machine: &Machine, run: u32) -> Result<Vec<Value>> {
 mod tests {
     use clap::Parser as _;
 
-    use super::{MODULES, Options, PROGRAMS};
-
-    #[test]
-    fn programs_and_modules_are_in_order() {
-        assert!(PROGRAMS.is_sorted() && MODULES.is_sorted());
-    }
+    use super::Options;
 
     #[test]
     fn thirty_seconds_are_measured_twice_unless_told_otherwise() {

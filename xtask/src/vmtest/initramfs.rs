@@ -20,24 +20,36 @@ const INIT: &str = include_str!("init.sh");
 pub(super) struct Content<'a> {
     /// Files of this machine and where they go.
     pub(super) files: Vec<(String, PathBuf)>,
-    /// Programs of this machine.
-    pub(super) programs: &'a [&'a str],
-    /// Modules of the kernel.
-    pub(super) modules: &'a [&'a str],
     /// What runs, with its arguments; none has white space.
     pub(super) command: String,
     /// Variables, as a shell sets them.
     pub(super) environment: &'a str,
 }
 
-/// What tests call by name.
-const PROGRAMS: [&str; 5] = ["ip", "tc", "iperf3", "wg", "ethtool"];
+/// What tests and benchmarks call by name.
+const PROGRAMS: [&str; 10] = [
+    "ethtool",
+    "ip",
+    "ip6tables",
+    "ip6tables-restore",
+    "iperf3",
+    "iptables",
+    "iptables-restore",
+    "nft",
+    "tc",
+    "wg",
+];
 
-/// What tests need of a kernel that has it as modules.
-const MODULES: [&str; 29] = [
+/// What iptables loads for itself.
+const EXTENSIONS: [&str; 2] = ["libxt_hashlimit.so", "libxt_standard.so"];
+const EXTENSIONS_DIR: &str = "/usr/lib/x86_64-linux-gnu/xtables";
+
+/// What tests and benchmarks need of a kernel that has it as modules.
+const MODULES: [&str; 34] = [
     "8021q",
     "act_bpf",
     "act_mirred",
+    "act_police",
     "bridge",
     "cls_bpf",
     "cls_flower",
@@ -48,6 +60,9 @@ const MODULES: [&str; 29] = [
     "ip6_tunnel",
     "ipip",
     "macvlan",
+    "nf_tables",
+    "nft_compat",
+    "nft_limit",
     "ppp_async",
     "pppoe",
     "sch_cake",
@@ -64,11 +79,17 @@ const MODULES: [&str; 29] = [
     "veth",
     "vxlan",
     "wireguard",
+    "xt_hashlimit",
 ];
+
+/// What nf_tables takes of older kernels, which do not say so; newer ones have it without a module.
+const OLDER_MODULES: [&str; 1] = ["crc32c_generic"];
 
 /// Writes the archive to `path`.
 pub(super) fn write(path: &Path, kernel: &Files, content: &Content<'_>) -> Result<()> {
-    let names: Vec<_> = MODULES.iter().chain(content.modules).copied().collect();
+    let all = modules::Modules::read(&kernel.modules)?;
+    let older = OLDER_MODULES.into_iter().filter(|name| all.have(name));
+    let names: Vec<_> = MODULES.into_iter().chain(older).collect();
     let doing = || format!("writing {}", path.display());
     let mut archive = Archive::new(BufWriter::new(File::create(path).with_context(doing)?));
     archive.file("/init", 0o755, INIT.as_bytes())?;
@@ -85,16 +106,20 @@ pub(super) fn write(path: &Path, kernel: &Files, content: &Content<'_>) -> Resul
     archive.file("/etc/vmtest/command", 0o644, content.command.as_bytes())?;
     archive.file("/etc/vmtest/environment", 0o644, content.environment.as_bytes())?;
     programs(&mut archive, content)?;
-    kernel_modules(&mut archive, kernel, &names)?;
+    kernel_modules(&mut archive, kernel, &all.files(&names)?)?;
     archive.finish().with_context(doing)
 }
 
 fn programs(archive: &mut Archive<BufWriter<File>>, content: &Content<'_>) -> Result<()> {
     let mut files = vec![("/bin/busybox".to_owned(), program("busybox")?)];
     files.extend(content.files.iter().cloned());
-    for name in PROGRAMS.iter().chain(content.programs) {
+    for name in PROGRAMS {
         files.push((format!("/usr/local/bin/{name}"), program(name)?));
     }
+    files.extend(EXTENSIONS.map(|name| {
+        let path = format!("{EXTENSIONS_DIR}/{name}");
+        (path.clone(), PathBuf::from(path))
+    }));
     let mut libraries = BTreeSet::new();
     for (place, path) in files {
         archive.copy(&place, &path)?;
@@ -111,11 +136,10 @@ fn programs(archive: &mut Archive<BufWriter<File>>, content: &Content<'_>) -> Re
 fn kernel_modules(
     archive: &mut Archive<BufWriter<File>>,
     kernel: &Files,
-    names: &[&str],
+    files: &BTreeSet<String>,
 ) -> Result<()> {
     let folder = format!("/lib/modules/{}", kernel.release);
     let listings = ["modules.alias", "modules.builtin", "modules.dep", "modules.symbols"];
-    let files = modules::files(&kernel.modules, names)?;
     for file in listings.into_iter().chain(files.iter().map(String::as_str)) {
         archive.copy(&format!("{folder}/{file}"), &kernel.modules.join(file))?;
     }
@@ -137,7 +161,7 @@ fn shared_libraries(listing: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MODULES, shared_libraries};
+    use super::{MODULES, PROGRAMS, shared_libraries};
 
     #[test]
     fn libraries_are_those_with_a_path() {
@@ -150,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_are_in_order() {
-        assert!(MODULES.is_sorted());
+    fn programs_and_modules_are_in_order() {
+        assert!(MODULES.is_sorted() && PROGRAMS.is_sorted());
     }
 }

@@ -5,6 +5,7 @@ mod apt;
 mod bench;
 mod cpio;
 mod guest;
+mod guest_udp;
 mod initramfs;
 mod kernel;
 mod modules;
@@ -30,6 +31,7 @@ use qemu::Clock;
 use report::Ran;
 
 pub(crate) use bench::tcp as bench_tcp;
+pub(crate) use guest_udp::guest_udp as bench_guest_udp;
 pub(crate) use kernel::Kernel;
 
 /// Runs the suites on each of `kernels`, or on all, and prints what ran and what the verifiers say. With `is_recording`,

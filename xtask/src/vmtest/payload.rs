@@ -71,7 +71,6 @@ impl Payload {
             files: files.into(),
             command: format!("throttle-suites --test-threads=1 --show-output --exact {tests}"),
             environment: &self.environment,
-            ..Content::default()
         }
     }
 }
