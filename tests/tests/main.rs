@@ -27,6 +27,7 @@ mod guest_ecn;
 mod guest_harness;
 mod guest_l3;
 mod guest_pace;
+mod guest_peers;
 mod guest_vlan;
 mod prog_actions;
 mod prog_counters;

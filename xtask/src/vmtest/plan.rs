@@ -15,7 +15,7 @@ pub(super) struct Area {
 }
 
 /// Every area. A guest that has no test of one fails.
-pub(super) const AREAS: [Area; 11] = [
+pub(super) const AREAS: [Area; 12] = [
     Area { name: "packets through the loaded program", part: "prog_" },
     Area { name: "the verifier's figures, and three capabilities", part: "prog_verify" },
     Area { name: "clsact", part: "with_clsact" },
@@ -27,6 +27,7 @@ pub(super) const AREAS: [Area; 11] = [
     Area { name: "ipip and sit tunnels", part: "_tunnel_are_limited" },
     Area { name: "ECN", part: "guest_ecn" },
     Area { name: "TCP over a delay", part: "guest_delay" },
+    Area { name: "limiters that we are compared with", part: "guest_peers" },
 ];
 
 /// What is to run on one kernel.
