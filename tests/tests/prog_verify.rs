@@ -31,6 +31,7 @@ fn neither_the_stack_nor_the_work_of_the_verifier_grows_unnoticed() {
 fn what_is_verified_is_what_the_agent_loads() {
     require_root!();
     let mut program = Program::open(1024);
+    assert_eq!(FOUND.entries.len(), 2, "an entry point for each hook");
     for (hook, entry) in [Hook::Ingress, Hook::Egress].into_iter().zip(&FOUND.entries) {
         let info = sound(program.datapath().classifier(hook)).info().unwrap();
         assert_eq!(info.name_as_str(), Some(entry.name.as_str()));

@@ -8,6 +8,7 @@
 
 mod buckets;
 mod header;
+mod host;
 mod limits;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use throttle_common::{
 };
 
 use self::buckets::{Common, FrozenClock, Grants, Novelty, bind, renew};
+use self::host::Host;
 use self::limits::Tables;
 use crate::prog::Segments;
 
@@ -75,12 +77,6 @@ pub struct Twin {
     /// What limits and groups have counted, by row.
     used: Vec<Used>,
     clock: FrozenClock,
-}
-
-/// A host: per direction, its buckets and what it has counted.
-struct Host {
-    buckets: [abi::Buckets; 2],
-    used: [[[Cell; 2]; 2]; 2],
 }
 
 /// What a packet is to be charged to.
@@ -153,6 +149,19 @@ impl Twin {
         self.tables.groups().map(|(name, row)| (name, self.used[row as usize]))
     }
 
+    /// Whether a packet may be the first of a host that a limit holds.
+    pub fn may_make_host(&self, link: usize, hook: Hook, bytes: &[u8]) -> bool {
+        let Ok(packet) = packet::parse(bytes, self.links[link].header) else { return false };
+        let (host, _) = host_and_peer(&packet, self.direction(link, hook));
+        let address = host.host(&self.mask);
+        !self.hosts.contains_key(&host_table::tag(address, 0))
+            && self.tables.longest(address, Role::Host) != Binding::NO_LIMIT
+    }
+
+    fn direction(&self, link: usize, hook: Hook) -> Direction {
+        Direction::from_parity(self.links[link].incoming as u32 ^ hook as u32)
+    }
+
     /// What becomes of a packet, which is counted and charged.
     pub fn meet(
         &mut self,
@@ -161,7 +170,7 @@ impl Twin {
         bytes: &[u8],
         segments: Segments,
     ) -> Prediction {
-        let direction = Direction::from_parity(self.links[link].incoming as u32 ^ hook as u32);
+        let direction = self.direction(link, hook);
         let buffer = Buffer {
             len_bytes: bytes.len() as u32,
             segment_bytes: segments.size_bytes,
@@ -200,10 +209,7 @@ impl Twin {
 
     /// Finds the host of a packet and its limit, and charges it.
     fn limit(&mut self, link: usize, direction: Direction, packet: &Packet, wire: Wire) -> Verdict {
-        let (host, peer) = match direction {
-            Direction::Up => (packet.source, packet.destination),
-            Direction::Down => (packet.destination, packet.source),
-        };
+        let (host, peer) = host_and_peer(packet, direction);
         if self.tables.longest(peer, Role::Peer) != Binding::NO_LIMIT {
             return Verdict::plain(Reason::ExemptPeer);
         }
@@ -309,21 +315,10 @@ impl Twin {
     }
 }
 
-impl Host {
-    fn new() -> Self {
-        Self { buckets: [(); 2].map(|()| buckets::empty()), used: Default::default() }
-    }
-
-    fn count(&self, direction: Direction, is_excess: bool, wire: Wire) {
-        let [packets, bytes] = &self.used[direction as usize][usize::from(is_excess)];
-        packets.add(wire.packets.into());
-        bytes.add(wire.bytes.into());
-    }
-
-    fn read(&self) -> Used {
-        let read =
-            |[packets, bytes]: &[Cell; 2]| Tally { packets: packets.load(), bytes: bytes.load() };
-        self.used.each_ref().map(|fates| fates.each_ref().map(read))
+fn host_and_peer(packet: &Packet, direction: Direction) -> (Address, Address) {
+    match direction {
+        Direction::Up => (packet.source, packet.destination),
+        Direction::Down => (packet.destination, packet.source),
     }
 }
 
