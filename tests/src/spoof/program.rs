@@ -55,16 +55,6 @@ pub(super) fn program(
     counter: &OwnedFd,
     interface: u32,
 ) -> Vec<Instruction> {
-    let count = [
-        instruction(0x18, 7, PSEUDO_MAP_VALUE, 0, counter.as_raw_fd()), // r7 = counter
-        instruction(0, 0, 0, 0, 0),
-        instruction(0x79, 8, 7, 0, 0),                   // r8 = *r7
-        instruction(0xbf, 9, 8, 0, 0),                   // r9 = r8
-        instruction(0x07, 9, 0, 0, 1),                   // r9 += 1
-        instruction(0xa5, 9, 0, 1, walk.sources as i32), // if r9 < sources skip
-        instruction(0xb7, 9, 0, 0, 0),                   // r9 = 0
-        instruction(0x7b, 7, 9, 0, 0),                   // *r7 = r9
-    ];
     let scatter = [
         instruction(0x27, 8, 0, 0, SCATTER), // r8 *= scatter
         instruction(0x57, 8, 0, 0, (walk.sources - 1) as i32), // r8 &= sources - 1
@@ -78,14 +68,13 @@ pub(super) fn program(
         Family::V4 => source_v4(frame),
         Family::V6 => source_v6(),
     };
-    let send = [
-        instruction(0xb7, 1, 0, 0, interface as i32), // r1 = interface
-        instruction(0xb7, 2, 0, 0, 0),                // r2 = 0
-        instruction(0x85, 0, 0, 0, REDIRECT),         // call
-        instruction(0x95, 0, 0, 0, 0),                // exit
-    ];
-    let body: Vec<_> =
-        count.into_iter().chain(scatter).chain(write).chain(source).chain(send).collect();
+    let body: Vec<_> = count(counter, walk.sources)
+        .into_iter()
+        .chain(scatter)
+        .chain(write)
+        .chain(source)
+        .chain(send(interface))
+        .collect();
     let mut code = vec![
         instruction(0x61, 2, 1, 0, 0),                  // r2 = data
         instruction(0x61, 3, 1, 4, 0),                  // r3 = data_end
@@ -99,6 +88,30 @@ pub(super) fn program(
         instruction(0x95, 0, 0, 0, 0), // exit
     ]);
     code
+}
+
+/// Takes the number of the next source into r8.
+fn count(counter: &OwnedFd, sources: u32) -> [Instruction; 8] {
+    [
+        instruction(0x18, 7, PSEUDO_MAP_VALUE, 0, counter.as_raw_fd()), // r7 = counter
+        instruction(0, 0, 0, 0, 0),
+        instruction(0x79, 8, 7, 0, 0),              // r8 = *r7
+        instruction(0xbf, 9, 8, 0, 0),              // r9 = r8
+        instruction(0x07, 9, 0, 0, 1),              // r9 += 1
+        instruction(0xa5, 9, 0, 1, sources as i32), // if r9 < sources skip
+        instruction(0xb7, 9, 0, 0, 0),              // r9 = 0
+        instruction(0x7b, 7, 9, 0, 0),              // *r7 = r9
+    ]
+}
+
+/// Sends the frame out of an interface, by its index.
+fn send(interface: u32) -> [Instruction; 4] {
+    [
+        instruction(0xb7, 1, 0, 0, interface as i32), // r1 = interface
+        instruction(0xb7, 2, 0, 0, 0),                // r2 = 0
+        instruction(0x85, 0, 0, 0, REDIRECT),         // call
+        instruction(0x95, 0, 0, 0, 0),                // exit
+    ]
 }
 
 /// Adds the host's number to the source and its two halves to the header's checksum.
