@@ -64,7 +64,7 @@ pub(super) fn hashlimit(router: &Namespace, family: Family, load: Load, room: u3
 /// A class for each of the first sources, found by one table of hashed filters, where packets go out.
 pub(super) fn htb(router: &Namespace, load: Load) -> Result<()> {
     let limit = match load {
-        Load::Pass => "rate 10gbit burst 16mb cburst 16mb",
+        Load::Pass => "rate 3200mbit burst 1000mb cburst 1000mb",
         Load::Excess => "rate 8bit burst 64b cburst 64b",
     };
     let mut script = "qdisc add dev wan0 root handle 1: htb\n\

@@ -25,7 +25,7 @@ pub(super) const TESTS: &[Package] = &[
     Package { name: "nftables", commands: &["nft"], reason: "a limiter to compare with" },
     Package {
         name: "iptables",
-        commands: &["iptables-restore", "ip6tables-restore"],
+        commands: &["iptables-restore", "ip6tables-restore", "iptables-legacy", "ip6tables-legacy"],
         reason: "a limiter to compare with",
     },
     Package { name: "iperf3", commands: &["iperf3"], reason: "real TCP transfers" },

@@ -18,7 +18,8 @@ impl Limiter for Hashlimit {
     }
 
     fn configuration(&self) -> &'static str {
-        "`--hashlimit-above Nb/s --hashlimit-mode srcip` (up) or `dstip` (down) in FORWARD, IPv6 with a mask of 64. Counts \
+        "`iptables -m hashlimit --hashlimit-above Nb/s --hashlimit-mode srcip` (up) or `dstip` (down) in FORWARD, IPv6 with \
+         a mask of 64; in Debian nftables' engine calls the match, which bears on its cost, not on its rate. Counts \
          layer 3 in units of 16 bytes, one more for each packet, and rounds the rate to what it can keep. Its \
          `--hashlimit-burst` comes in whole seconds of the rate: here two, the least it takes, beside the one that \
          its bucket holds."
