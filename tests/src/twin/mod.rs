@@ -129,13 +129,13 @@ impl Twin {
         self.hosts.len()
     }
 
-    /// What hosts have counted.
+    /// What hosts have counted. The unspecified address has no name where tags do not tell one: zeros are none.
     pub fn host_use(&self) -> impl Iterator<Item = (Address, Used)> {
-        self.hosts.iter().map(|(tag, (address, host))| {
+        let is_told = self.mask.prefix_len() <= host_table::TAG_PREFIX_BITS.into();
+        self.hosts.iter().filter_map(move |(tag, (address, host))| {
             // Two prefixes share the words of others, and are listed as those.
-            let is_told = self.mask.prefix_len() <= host_table::TAG_PREFIX_BITS.into();
             let address = if is_told { host_table::address(*tag) } else { *address };
-            (address, host.read())
+            (is_told || address.words() != (0, 0)).then(|| (address, host.read()))
         })
     }
 

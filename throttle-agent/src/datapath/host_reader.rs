@@ -88,7 +88,8 @@ impl HostReader {
         (0..self.ways()).filter_map(|way| self.host(way))
     }
 
-    /// The host that has a way; `None` also while whoever has just claimed it is about to name it.
+    /// The host that has a way; `None` also while whoever has just claimed it is about to name it, and for the
+    /// unspecified address, whose name is as none.
     pub(super) fn host(&self, way: u32) -> Option<HostSnapshot> {
         let host = self.hosts.entries().get(way as usize)?;
         let tag = self.tag(way).load();
