@@ -31,8 +31,7 @@ impl Limiter for Police {
         match tried {
             Ok(_) => Ok(None),
             Err(error) if format!("{error:#}").contains(NO_MODULE) => {
-                let release = kernel::release()?;
-                Ok(Some(format!("Linux {release}, which this was measured on, has no act_police")))
+                Ok(Some(format!("Linux {} has no act_police", kernel::release()?)))
             }
             Err(error) => Err(error.context("looking for the police action")),
         }
