@@ -1,5 +1,6 @@
 //! Runs other programs and words their failures.
 
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
@@ -26,6 +27,13 @@ pub(crate) fn output(command: &mut Command, doing: &str) -> Result<String> {
         words.trim()
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The lines that a program prints, without their ends. Whatever is no UTF-8 in them is replaced, so that one
+/// byte does not lose the rest.
+pub(crate) fn lines(output: impl Read) -> impl Iterator<Item = io::Result<String>> {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end_matches('\r').to_owned();
+    BufReader::new(output).split(b'\n').map(move |line| line.map(text))
 }
 
 /// Whether `command` can be started and ends well; it stays silent.
@@ -63,4 +71,15 @@ pub(crate) fn require_root(task: &str) -> Result<()> {
 fn command_line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn bytes_that_are_no_text_lose_nothing_else() {
+        let found: Vec<_> = lines(&b"a\n\xffb\r\nc"[..]).map(Result::unwrap).collect();
+        assert_eq!(found, ["a", "\u{fffd}b", "c"]);
+    }
 }

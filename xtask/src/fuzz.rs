@@ -1,7 +1,6 @@
 //! `cargo xtask fuzz`: runs the fuzz targets of `tests/fuzz`, each for some time.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -76,8 +75,9 @@ fn fuzz(folder: &Path, name: &str, seconds: u32) -> Result<Option<String>> {
         .spawn()
         .with_context(|| format!("fuzzing {name}: cannot start cargo-fuzz"))?;
     let stderr = child.stderr.take().context("no pipe for what the fuzzer says")?;
-    let lines = BufReader::new(stderr).lines().collect::<Result<Vec<_>, _>>()?;
+    let lines = exec::lines(stderr).collect::<Result<Vec<_>, _>>();
     let status = child.wait().with_context(|| format!("waiting for the fuzzer of {name}"))?;
+    let lines = lines.with_context(|| format!("reading what the fuzzer of {name} says"))?;
     let inputs = lines.iter().find_map(|line| executed(line));
     if status.success()
         && let Some(inputs) = inputs

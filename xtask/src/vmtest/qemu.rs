@@ -1,6 +1,6 @@
 //! A virtual machine that shares nothing with this one but two serial ports.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::Read;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,8 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+
+use crate::exec;
 
 /// `console` is the first serial port; warnings of the kernel and worse are shown. An oops ends the machine.
 const KERNEL_COMMAND_LINE: &str = "console=ttyS0 loglevel=5 oops=panic panic=-1";
@@ -91,9 +93,8 @@ impl Drop for Machine {
 /// Sends lines until either end is closed.
 fn forward(output: impl Read + Send + 'static, sender: Sender<Line>, line: fn(String) -> Line) {
     thread::spawn(move || {
-        for bytes in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-            if sender.send(line(text)).is_err() {
+        for text in exec::lines(output).map_while(Result::ok) {
+            if sender.send(line(text.trim_end().to_owned())).is_err() {
                 return;
             }
         }
