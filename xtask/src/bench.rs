@@ -1,7 +1,6 @@
 //! `cargo xtask bench`: the benchmarks whose tables back the README's figures and the pages under docs/.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -33,7 +32,7 @@ pub(crate) enum Name {
 
 impl Name {
     /// As on the command line.
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
             Self::Agent => "agent",
@@ -47,50 +46,49 @@ impl Name {
     }
 
     /// Where its table is kept.
-    fn section(self) -> Option<Section> {
+    fn section(self) -> Section {
+        let page = match self {
+            Self::Accuracy | Self::GuestUdp | Self::Tcp => "accuracy",
+            Self::Agent | Self::Attack | Self::Path | Self::Policy | Self::Router => "performance",
+        };
+        let name = if matches!(self, Self::Accuracy) { "udp" } else { self.word() };
+        Section { page, name }
+    }
+
+    /// Builds what it takes; what it prints is its table.
+    fn program(self, arguments: &[OsString]) -> Result<Command> {
+        let word = self.word();
+        exec::require_root(&format!("bench {word}"))?;
         match self {
-            Self::Accuracy => Some(Section { page: "accuracy", name: "udp" }),
-            Self::GuestUdp => Some(Section { page: "accuracy", name: "guest-udp" }),
-            Self::Tcp => Some(Section { page: "accuracy", name: "tcp" }),
-            Self::Path => Some(Section { page: "performance", name: "path" }),
-            Self::Router => Some(Section { page: "performance", name: "router" }),
-            Self::Agent | Self::Attack | Self::Policy => None,
+            Self::GuestUdp => vmtest::bench_guest_udp(arguments),
+            Self::Tcp => vmtest::bench_tcp(arguments),
+            Self::Accuracy
+            | Self::Agent
+            | Self::Attack
+            | Self::Path
+            | Self::Policy
+            | Self::Router => {
+                setup::run(setup::For::Tests)?;
+                build::agent()?;
+                demo::program(&format!("bench-{word}"), arguments)
+            }
         }
     }
 }
 
-/// Builds the agent and runs one benchmark; with `record`, its table goes to its page as well, also where bars are
-/// missed.
-pub(crate) fn run(name: Name, record: bool, arguments: &[OsString]) -> Result<()> {
-    let word = name.word();
-    let section = name.section();
-    ensure!(
-        section.is_some() || !record,
-        "cannot record `bench {word}`: it has no page under docs/; accepted: accuracy, guest-udp, \
-         path, router, tcp"
-    );
-    exec::require_root(&format!("bench {word}"))?;
-    let mut program = match name {
-        Name::GuestUdp => vmtest::bench_guest_udp(arguments)?,
-        Name::Tcp => vmtest::bench_tcp(arguments)?,
-        Name::Accuracy | Name::Agent | Name::Attack | Name::Path | Name::Policy | Name::Router => {
-            setup::run(setup::For::Tests)?;
-            build::agent()?;
-            demo::program(&format!("bench-{word}"), arguments)?
-        }
-    };
-    match section.filter(|_| record) {
-        None => exec::replace(&mut program, &format!("running bench-{word}")),
-        Some(section) => show_and_record(&mut program, section),
-    }
+/// Builds the agent and becomes a benchmark.
+pub(crate) fn run(name: Name, arguments: &[OsString]) -> Result<()> {
+    exec::replace(&mut name.program(arguments)?, &format!("running bench-{}", name.word()))
 }
 
-/// Runs `program`, shows what it prints and records it.
-fn show_and_record(program: &mut Command, section: Section) -> Result<()> {
+/// Runs a benchmark, shows what it prints, and writes that to its page as well, also where bars are missed.
+pub(crate) fn record(name: Name, arguments: &[OsString]) -> Result<()> {
+    let draft = name.section().open()?;
+    let mut program = name.program(arguments)?;
     let mut child = program.stdout(Stdio::piped()).spawn().context("starting the benchmark")?;
     let mut text = String::new();
     if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
+        for line in exec::lines(stdout) {
             let line = line.context("reading what the benchmark prints")?;
             println!("{line}");
             text.push_str(&line);
@@ -99,7 +97,26 @@ fn show_and_record(program: &mut Command, section: Section) -> Result<()> {
     }
     let status = child.wait().context("waiting for the benchmark")?;
     ensure!(!text.is_empty(), "the benchmark printed nothing and ended with {status}");
-    section.record(&text)?;
+    draft.record(&text)?;
     ensure!(status.success(), "the benchmark ended with {status}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::Name;
+
+    #[test]
+    fn every_benchmark_has_a_section_of_its_own() {
+        for name in Name::value_variants() {
+            name.section().check().unwrap();
+        }
+        let mut sections: Vec<_> =
+            Name::value_variants().iter().map(|name| format!("{:?}", name.section())).collect();
+        sections.sort();
+        sections.dedup();
+        assert_eq!(sections.len(), Name::value_variants().len());
+    }
 }

@@ -24,6 +24,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use test::Skipped;
+use verify::Recording;
+
 /// Builds, tests and runs the throttler. Start with `cargo xtask demo` and `cargo xtask test`.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
@@ -104,9 +107,12 @@ enum Task {
     Lint,
     /// Run what CI runs: setup, lint, test, demo, package, vmtest; a skipped test counts as failed (root)
     Ci {
-        /// Run all there is, for hours, and write what became of it to docs/ci.md
+        /// Run all there is, for hours, and write what it finds to the pages under docs/
         #[arg(long)]
         full: bool,
+        /// Write how each step ended, and how long it took, to docs/ci.md, as --full always does
+        #[arg(long)]
+        record: bool,
         /// Run only the step called so; may be repeated
         #[arg(long, value_name = "STEP")]
         only: Vec<String>,
@@ -133,14 +139,15 @@ fn perform(task: Task) -> Result<()> {
             let extent = if full { test::Extent::Full } else { test::Extent::Short };
             test::run(filter.as_deref(), extent)
         }
-        Task::Verify { record } => verify::run(record),
+        Task::Verify { record } => verify::run(Recording::asked_for(record), Skipped::IsTold),
         Task::Vmtest { kernels, filter, record } => {
-            vmtest::run(&kernels, filter.as_deref(), record)
+            vmtest::run(&kernels, filter.as_deref(), Recording::asked_for(record))
         }
         Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
-        Task::Bench { name, record, arguments } => bench::run(name, record, &arguments),
+        Task::Bench { name, record: false, arguments } => bench::run(name, &arguments),
+        Task::Bench { name, record: true, arguments } => bench::record(name, &arguments),
         Task::Package { check } => package::run(check),
         Task::Lint => lint::run(),
-        Task::Ci { full, only } => ci::run(full, &only),
+        Task::Ci { full, record, only } => ci::run(full, full || record, &only),
     }
 }

@@ -8,25 +8,34 @@ use anyhow::{Result, bail, ensure};
 
 use crate::test::Tally;
 use crate::{exec, setup};
+use page::Page;
 use report::Report;
 use step::Step;
 
 /// Runs all steps, or those called `only`, even if one fails, so that one run shows all there is to mend. The tally of
-/// the tests is the last line on stdout. With `full` these are all the checks there are, which take hours; what
-/// became of each is written to `docs/ci.md`.
-pub(crate) fn run(full: bool, only: &[String]) -> Result<()> {
+/// the tests is the last line on stdout. With `full` these are all the checks there are, which take hours. With
+/// `is_recording`, what becomes of each is written to `docs/ci.md` as soon as it has ended.
+pub(crate) fn run(full: bool, is_recording: bool, only: &[String]) -> Result<()> {
     exec::require_root("ci")?;
-    let steps = chosen(if full { step::FULL } else { step::SHORT }, only)?;
+    let all = if full { step::FULL } else { step::SHORT };
+    let steps = chosen(all, only)?;
+    let mut page = is_recording.then(|| Page::open(full, all)).transpose()?;
     let mut report = Report::default();
     let mut tally = Tally::default();
-    report.step("setup", || setup::run(setup::For::Tests));
-    if report.is_good() {
-        for step in steps {
-            report.step(step.name, || (step.run)(&mut tally));
-            if full {
-                page::record(&report)?;
-            }
+    let mut perform = |name, task: &mut dyn FnMut() -> Result<()>| {
+        let outcome = report.step(name, task);
+        if let Some(page) = &mut page {
+            page.record(outcome);
         }
+        outcome.is_good
+    };
+    if perform("setup", &mut || setup::run(setup::For::Tests)) {
+        for step in steps {
+            perform(step.name, &mut || (step.run)(&mut tally));
+        }
+    }
+    if let Some(page) = page {
+        report.step("docs", || page.close());
     }
     report.print();
     println!("{tally}");
@@ -49,7 +58,10 @@ fn chosen(steps: &'static [Step], only: &[String]) -> Result<Vec<&'static Step>>
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::{chosen, step};
+    use crate::bench::Name;
 
     #[test]
     fn steps_are_chosen_by_name_and_stay_in_order() {
@@ -67,5 +79,13 @@ mod tests {
     fn the_full_run_has_every_step_of_the_short_one() {
         let is_in_full = |step: &step::Step| step::FULL.iter().any(|full| full.name == step.name);
         assert!(step::SHORT.iter().all(is_in_full));
+    }
+
+    #[test]
+    fn the_full_run_has_every_benchmark() {
+        for name in Name::value_variants() {
+            let step = format!("bench-{}", name.word());
+            assert!(step::FULL.iter().any(|full| full.name == step), "{step} is no step");
+        }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 /// The steps up to now.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    pub(super) outcomes: Vec<Outcome>,
+    outcomes: Vec<Outcome>,
 }
 
 /// One step that has ended.
@@ -26,7 +26,12 @@ impl Outcome {
 }
 
 impl Report {
-    pub(super) fn step(&mut self, name: &'static str, task: impl FnOnce() -> Result<()>) {
+    /// Performs `task`, and returns what became of it.
+    pub(super) fn step(
+        &mut self,
+        name: &'static str,
+        task: impl FnOnce() -> Result<()>,
+    ) -> &Outcome {
         eprintln!("ci: {name}");
         let start = Instant::now();
         let outcome = task();
@@ -34,17 +39,13 @@ impl Report {
             eprintln!("error: {name}: {error:#}");
         }
         let (duration, is_good) = (start.elapsed(), outcome.is_ok());
-        self.outcomes.push(Outcome { name, duration, is_good });
-    }
-
-    pub(super) fn is_good(&self) -> bool {
-        self.outcomes.iter().all(|outcome| outcome.is_good)
+        self.outcomes.push_mut(Outcome { name, duration, is_good })
     }
 
     pub(super) fn print(&self) {
         for outcome in &self.outcomes {
             let Outcome { name, duration, .. } = outcome;
-            eprintln!("ci: {name:<14} {:>7.1} s  {}", duration.as_secs_f64(), outcome.word());
+            eprintln!("ci: {name:<16} {:>7.1} s  {}", duration.as_secs_f64(), outcome.word());
         }
     }
 

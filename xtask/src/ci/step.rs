@@ -4,8 +4,9 @@ use anyhow::Result;
 
 use crate::bench::{self, Name};
 use crate::test::{Extent, Skipped, Tally};
+use crate::verify::Recording;
 use crate::vmtest::Kernel;
-use crate::{demo, fuzz, lint, package, test, vmtest};
+use crate::{demo, fuzz, lint, package, test, verify, vmtest};
 
 /// One check.
 pub(super) struct Step {
@@ -24,21 +25,29 @@ pub(super) const SHORT: &[Step] = &[
     step("test", |tally| test::measure(None, Extent::Short, Skipped::Fails, tally)),
     step("demo", |_| demo::check()),
     step("package", |_| package::run(true)),
-    step("vmtest", |tally| vmtest::measure(&[Kernel::Linux6_1], Some("prog_verify"), false, tally)),
+    step("vmtest", |tally| {
+        vmtest::measure(&[Kernel::Linux6_1], Some("prog_verify"), Recording::Nothing, tally)
+    }),
 ];
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u32 = 600;
 
-/// All there are: hours.
+/// All there are: hours. What they find goes to the pages under `docs/`.
 pub(super) const FULL: &[Step] = &[
     step("lint", |_| lint::run()),
     step("test", |tally| test::measure(None, Extent::Full, Skipped::Fails, tally)),
     step("demo", |_| demo::check()),
     step("package", |_| package::run(true)),
-    step("vmtest", |tally| vmtest::measure(&[], None, false, tally)),
+    step("verify", |_| verify::run(Recording::Page, Skipped::Fails)),
+    step("vmtest", |tally| vmtest::measure(&[], None, Recording::Page, tally)),
     step("fuzz", |_| fuzz::run(None, FUZZ_SECONDS)),
-    step("bench-path", |_| bench::run(Name::Path, true, &[])),
-    step("bench-router", |_| bench::run(Name::Router, true, &[])),
-    step("bench-accuracy", |_| bench::run(Name::Accuracy, true, &[])),
+    step("bench-path", |_| bench::record(Name::Path, &[])),
+    step("bench-policy", |_| bench::record(Name::Policy, &[])),
+    step("bench-agent", |_| bench::record(Name::Agent, &[])),
+    step("bench-attack", |_| bench::record(Name::Attack, &[])),
+    step("bench-router", |_| bench::record(Name::Router, &[])),
+    step("bench-accuracy", |_| bench::record(Name::Accuracy, &[])),
+    step("bench-guest-udp", |_| bench::record(Name::GuestUdp, &[])),
+    step("bench-tcp", |_| bench::record(Name::Tcp, &[])),
 ];

@@ -9,6 +9,7 @@ mod table;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::docs::Section;
+use crate::test::Skipped;
 use crate::{demo, exec, setup};
 
 pub(crate) use kept::Kept;
@@ -17,10 +18,28 @@ pub(crate) use table::figures;
 
 const SECTION: Section = Section { page: "kernels", name: "verify" };
 
-/// Loads the program as root and with the least privileges, and holds what the verifier says against the record; with
-/// `is_recording`, the figures become the record.
-pub(crate) fn run(is_recording: bool) -> Result<()> {
+/// What becomes of what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recording {
+    /// It is only shown.
+    Nothing,
+    /// It goes to its page, also where it is not accepted.
+    Page,
+    /// The figures become those that others are held to, and go to the page.
+    Figures,
+}
+
+impl Recording {
+    /// As `--record` says.
+    pub(crate) fn asked_for(is_asked_for: bool) -> Self {
+        if is_asked_for { Self::Figures } else { Self::Nothing }
+    }
+}
+
+/// Loads the program as root and with the least privileges, and holds what the verifier says against the record.
+pub(crate) fn run(record: Recording, skipped: Skipped) -> Result<()> {
     exec::require_root("verify")?;
+    let draft = (record != Recording::Nothing).then(|| SECTION.open()).transpose()?;
     setup::run(setup::For::Tests)?;
     let json = exec::output(&mut demo::program("verify", &[])?, "loading the program")?;
     let found: Vec<Verification> =
@@ -28,14 +47,19 @@ pub(crate) fn run(is_recording: bool) -> Result<()> {
     let mut kept = Kept::read()?;
     let text = found.iter().map(|found| table::of(found, &kept)).collect::<Vec<_>>().join("\n");
     println!("{text}");
+    let is_recording = record == Recording::Figures;
     let faults: Vec<_> = found.iter().flat_map(|found| kept.faults(found, is_recording)).collect();
+    if let Some(draft) = draft.filter(|_| record == Recording::Page || faults.is_empty()) {
+        draft.record(&text)?;
+    }
     ensure!(faults.is_empty(), "the program is not accepted:\n{}", faults.join("\n"));
+    let first = found.first().context("the program was not loaded")?;
     if is_recording {
-        kept.set(found.first().context("the program was not loaded")?);
+        kept.set(first);
         kept.write()?;
-        SECTION.record(&text)?;
-    } else if let Some(lack) = found.first().and_then(|found| kept.lack(found)) {
+    } else if let Some(lack) = kept.lack(first) {
         println!("SKIPPED: {lack}");
+        ensure!(skipped == Skipped::IsTold, "{lack}");
     }
     Ok(())
 }

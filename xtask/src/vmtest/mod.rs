@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 
 use crate::test::Tally;
-use crate::verify::Kept;
+use crate::verify::{Kept, Recording};
 use crate::{setup, workspace};
 use guest::Outcome;
 use kernel::Files;
@@ -34,12 +34,11 @@ pub(crate) use bench::tcp as bench_tcp;
 pub(crate) use guest_udp::guest_udp as bench_guest_udp;
 pub(crate) use kernel::Kernel;
 
-/// Runs the suites on each of `kernels`, or on all, and prints what ran and what the verifiers say. With `is_recording`,
-/// the verifiers' figures become the record, and what all suites did on all kernels a section of the page. Ends with a
-/// line `N passed, N failed`.
-pub(crate) fn run(kernels: &[Kernel], filter: Option<&str>, is_recording: bool) -> Result<()> {
+/// Runs the suites on each of `kernels`, or on all, and prints what ran and what the verifiers say. Of what is to be
+/// recorded, only what all suites did on all kernels goes to the page, and figures only where all that ran has passed. Ends with a line `N passed, N failed`.
+pub(crate) fn run(kernels: &[Kernel], filter: Option<&str>, record: Recording) -> Result<()> {
     let mut tally = Tally::default();
-    let outcome = measure(kernels, filter, is_recording, &mut tally);
+    let outcome = measure(kernels, filter, record, &mut tally);
     println!("{tally}");
     outcome
 }
@@ -48,13 +47,15 @@ pub(crate) fn run(kernels: &[Kernel], filter: Option<&str>, is_recording: bool) 
 pub(crate) fn measure(
     kernels: &[Kernel],
     filter: Option<&str>,
-    is_recording: bool,
+    record: Recording,
     sum: &mut Tally,
 ) -> Result<()> {
     ensure!(ARCH == "x86_64", "the kernels are for x86_64, this machine is {ARCH}");
-    setup::run(setup::For::VirtualMachines)?;
-    let payload = Payload::build(filter, is_recording)?;
     let is_whole = kernels.is_empty() && filter.is_none();
+    let to_page = record != Recording::Nothing && is_whole;
+    let draft = to_page.then(|| report::SECTION.open()).transpose()?;
+    setup::run(setup::For::VirtualMachines)?;
+    let payload = Payload::build(filter, record == Recording::Figures)?;
     let kernels = if kernels.is_empty() { Kernel::value_variants() } else { kernels };
     let (mut all, mut failed) = (Vec::new(), Vec::new());
     for &kernel in kernels {
@@ -71,14 +72,14 @@ pub(crate) fn measure(
     let mut kept = Kept::read()?;
     let text = report::text(&all, &kept)?;
     println!("{text}");
-    if is_recording {
-        ensure!(all.len() == kernels.len(), "recorded nothing, since not every kernel ran");
+    match draft {
+        Some(draft) if all.len() == kernels.len() => draft.record(&text)?,
+        Some(_) => eprintln!("vmtest: docs/kernels.md stays, since not every kernel ran"),
+        None if record == Recording::Nothing => {}
+        None => eprintln!("vmtest: docs/kernels.md stays: it tells of all suites on all kernels"),
+    }
+    if record == Recording::Figures && failed.is_empty() {
         report::record_figures(&all, &mut kept)?;
-        if is_whole {
-            report::SECTION.record(&text)?;
-        } else {
-            eprintln!("vmtest: docs/kernels.md stays: it tells of all suites on all kernels");
-        }
     }
     ensure!(failed.is_empty(), "failed on the kernels: {}", failed.join(", "));
     Ok(())
