@@ -12,6 +12,9 @@ use page::Page;
 use report::Report;
 use step::Step;
 
+/// What all steps take; none is run without it.
+const SETUP: &str = "setup";
+
 /// Runs all steps, or those called `only`, even if one fails, so that one run shows all there is to mend. The tally of
 /// the tests is the last line on stdout. With `full` these are all the checks there are, which take hours. With
 /// `is_recording`, what becomes of each is written to `docs/ci.md` as soon as it has ended.
@@ -24,12 +27,13 @@ pub(crate) fn run(full: bool, is_recording: bool, only: &[String]) -> Result<()>
     let mut tally = Tally::default();
     let mut perform = |name, task: &mut dyn FnMut() -> Result<()>| {
         let outcome = report.step(name, task);
-        if let Some(page) = &mut page {
+        // Single steps are run again on a machine that was set up for all of them.
+        if let Some(page) = page.as_mut().filter(|_| name != SETUP || only.is_empty()) {
             page.record(outcome);
         }
         outcome.is_good
     };
-    if perform("setup", &mut || setup::run(setup::For::Tests)) {
+    if perform(SETUP, &mut || setup::run(setup::For::Tests)) {
         for step in steps {
             perform(step.name, &mut || (step.run)(&mut tally));
         }

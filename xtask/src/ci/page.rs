@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
 
+use super::SETUP;
 use super::report::Outcome;
 use super::step::Step;
 use crate::docs::{Draft, Section};
@@ -24,7 +25,7 @@ impl Page {
     /// The table of the short run or of the full one, whose steps are `steps`.
     pub(super) fn open(full: bool, steps: &[Step]) -> Result<Self> {
         let draft = Section { page: "ci", name: if full { "full" } else { "short" } }.open()?;
-        let steps = ["setup"].into_iter().chain(steps.iter().map(|step| step.name)).collect();
+        let steps = [SETUP].into_iter().chain(steps.iter().map(|step| step.name)).collect();
         Ok(Self { draft, steps, faults: Vec::new() })
     }
 

@@ -7,15 +7,14 @@ use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use serde_json::Value;
 
-use super::guest;
+use super::guest::{self, Told};
 use super::initramfs::{self, Content};
 use super::kernel::{self, Kernel};
 use super::payload::executable;
@@ -146,33 +145,14 @@ fn all_runs(runs: u32, one_run: impl Fn(u32) -> Result<Vec<Value>> + Sync) -> Re
     })
 }
 
-/// Shows what a guest says until it ends, and returns the batches that it tells.
+/// Shows what the guest of a run says until it ends, and returns the batches that it tells.
 fn follow(machine: &Machine, run: u32) -> Result<Vec<Value>> {
-    let (mut batches, mut end) = (Vec::new(), None);
-    loop {
-        match machine.lines.recv_timeout(PATIENCE) {
-            Ok(Line::Console(line)) => {
-                eprintln!("run {run}: {line}");
-                ensure!(!guest::is_crash(&line), "the guest's kernel failed: {line}");
-            }
-            Ok(Line::Tests(line)) => {
-                if let Some(status) = line.strip_prefix("vmtest: end ") {
-                    end = Some(status.to_owned());
-                } else if let Some(told) = line.strip_prefix("vmtest: data ") {
-                    batches.push(guest::parse(told)?.1);
-                } else {
-                    eprintln!("run {run}: {line}");
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                bail!("the guest has said nothing for {} s", PATIENCE.as_secs())
-            }
-        }
-    }
-    let status = end.context("the guest ended before its benchmark did")?;
+    let Told { status, data } = guest::follow(machine, PATIENCE, |line| {
+        let (Line::Console(line) | Line::Tests(line)) = line;
+        eprintln!("run {run}: {line}");
+    })?;
     ensure!(status == "0", "the benchmark ended with status {status}");
-    Ok(batches)
+    Ok(data.into_iter().map(|(_, batch)| batch).collect())
 }
 
 #[cfg(test)]

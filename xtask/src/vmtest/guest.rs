@@ -1,4 +1,4 @@
-//! Follows what a guest prints: its tests, their end, and crashes of its kernel.
+//! Follows what a guest prints: its tests, what they tell, their end, and crashes of its kernel.
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -15,11 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// What the kernel says before it stops, or where it would go on wrongly.
 const CRASHES: [&str; 5] =
     ["Kernel panic", "Oops", "BUG: ", "WARNING: ", "general protection fault"];
-
-/// Whether the kernel says by `line` that it failed.
-pub(super) fn is_crash(line: &str) -> bool {
-    CRASHES.iter().any(|sign| line.contains(sign))
-}
 
 /// What became of a guest's tests.
 #[derive(Debug, Default)]
@@ -41,37 +36,23 @@ impl Outcome {
     }
 }
 
-/// Shows what `machine` prints until it ends, counts its tests and collects what they tell.
-pub(super) fn follow(machine: Machine) -> Result<Outcome> {
-    let (mut reader, mut data) = (Reader::default(), Vec::new());
-    let (mut crash, mut end) = (None, None);
-    loop {
-        match machine.lines.recv_timeout(PATIENCE) {
-            Ok(Line::Console(line)) => {
-                eprintln!("{line}");
-                if crash.is_none() && is_crash(&line) {
-                    crash = Some(line);
-                }
-            }
-            Ok(Line::Tests(line)) => {
-                if let Some(status) = line.strip_prefix("vmtest: end ") {
-                    end = Some(status.to_owned());
-                } else if let Some(told) = line.strip_prefix("vmtest: data ") {
-                    data.push(parse(told)?);
-                } else if reader.read(&line) {
-                    println!("{line}");
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                bail!("the guest has said nothing for {} s", PATIENCE.as_secs())
-            }
-        }
-    }
-    if let Some(line) = crash {
-        bail!("the guest's kernel failed: {line}");
-    }
-    let status = end.context("the guest ended before its tests did")?;
+/// What a guest has told by its end.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// With which status its command ended.
+    pub(super) status: String,
+    /// Kinds and values.
+    pub(super) data: Vec<(String, Value)>,
+}
+
+/// Follows the tests of `machine` until it ends, counts them and collects what they tell.
+pub(super) fn follow_tests(machine: &Machine) -> Result<Outcome> {
+    let mut reader = Reader::default();
+    let Told { status, data } = follow(machine, PATIENCE, |line| match line {
+        Line::Console(line) => eprintln!("{line}"),
+        Line::Tests(line) if reader.read(line) => println!("{line}"),
+        Line::Tests(_) => {}
+    })?;
     let tally = reader.tally(Skipped::Fails);
     let is_explained = status == "0" || tally.failed > 0;
     ensure!(is_explained, "the tests ended with status {status} although none failed");
@@ -79,8 +60,50 @@ pub(super) fn follow(machine: Machine) -> Result<Outcome> {
     Ok(Outcome { tally, passed: reader.into_passed(), data })
 }
 
+/// Follows `machine` until it ends, and fails if its kernel does, or if it says nothing for as long as `patience`.
+/// `show` gets what it prints, but for what it tells.
+pub(super) fn follow(
+    machine: &Machine,
+    patience: Duration,
+    mut show: impl FnMut(&Line),
+) -> Result<Told> {
+    let (mut data, mut crash, mut end) = (Vec::new(), None, None);
+    loop {
+        let line = match machine.lines.recv_timeout(patience) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("the guest has said nothing for {} s", patience.as_secs())
+            }
+        };
+        match &line {
+            Line::Console(text) => {
+                let is_crash = CRASHES.iter().any(|sign| text.contains(sign));
+                // The lines after the first say where it was.
+                if is_crash && crash.is_none() {
+                    crash = Some(text.clone());
+                }
+                show(&line);
+            }
+            Line::Tests(text) => {
+                if let Some(status) = text.strip_prefix("vmtest: end ") {
+                    end = Some(status.to_owned());
+                } else if let Some(told) = text.strip_prefix("vmtest: data ") {
+                    data.push(parse(told)?);
+                } else {
+                    show(&line);
+                }
+            }
+        }
+    }
+    if let Some(line) = crash {
+        bail!("the guest's kernel failed: {line}");
+    }
+    Ok(Told { status: end.context("the guest ended before its command did")?, data })
+}
+
 /// Reads `KIND JSON`.
-pub(super) fn parse(told: &str) -> Result<(String, Value)> {
+fn parse(told: &str) -> Result<(String, Value)> {
     let (kind, json) = told.split_once(' ').with_context(|| format!("`{told}` has no value"))?;
     let value = serde_json::from_str(json);
     Ok((kind.to_owned(), value.with_context(|| format!("reading what a test told: `{told}`"))?))

@@ -119,7 +119,8 @@ fn boot(
     initramfs::write(&initramfs, files, &payload.content(tests))?;
     let count = tests.len();
     eprintln!("vmtest: booting {} under software emulation for {count} tests", files.release);
-    let outcome = qemu::Machine::boot(&files.image, &initramfs, clock).and_then(guest::follow);
+    let machine = qemu::Machine::boot(&files.image, &initramfs, clock);
+    let outcome = machine.and_then(|machine| guest::follow_tests(&machine));
     fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
     outcome
 }
