@@ -65,24 +65,17 @@ pub fn load_map(to: u8, map: &OwnedFd) -> [Instruction; 2] {
 
 /// Loads a program; an error shows what the verifier said.
 pub fn load(kind: ProgramType, code: &[Instruction]) -> Result<OwnedFd> {
-    let mut log = vec![0_u8; LOG_BYTES];
     let mut attr = LoadAttr {
         prog_type: kind as u32,
-        instructions: code.len() as u32,
-        code: code.as_ptr() as u64,
+        instruction_count: code.len() as u32,
+        instructions: code.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
         log_level: 1,
-        log_bytes: log.len() as u32,
-        log: log.as_mut_ptr() as u64,
-        rest: [0; 10],
+        ..LoadAttr::default()
     };
-    // SAFETY: code, licence and log outlive the call and have the lengths that are given; it returns
-    // a new descriptor.
-    let loaded = unsafe { open(BPF_PROG_LOAD, &mut attr) };
-    loaded.with_context(|| {
-        let said = String::from_utf8_lossy(&log);
-        format!("loading a program: {}", said.trim_end_matches('\0').trim_end())
-    })
+    // SAFETY: code and licence outlive the call and have the lengths that are given.
+    let (program, _) = unsafe { attr.load() }.context("loading a program")?;
+    Ok(program)
 }
 
 /// Pins a program or a map at `path`.
@@ -216,17 +209,47 @@ pub fn pinned_bytes(path: &Path) -> Result<u64> {
     Ok(bytes.map_or(Ok(0), |bytes| bytes.trim().parse())?)
 }
 
-/// The head of `BPF_PROG_LOAD` of `union bpf_attr`.
+/// `BPF_PROG_LOAD` of `union bpf_attr`.
 #[repr(C)]
-struct LoadAttr {
-    prog_type: u32,
-    instructions: u32,
-    code: u64,
-    license: u64,
-    log_level: u32,
-    log_bytes: u32,
-    log: u64,
-    rest: [u64; 10],
+#[derive(Default)]
+pub(crate) struct LoadAttr {
+    pub(crate) prog_type: u32,
+    pub(crate) instruction_count: u32,
+    pub(crate) instructions: u64,
+    pub(crate) license: u64,
+    pub(crate) log_level: u32,
+    pub(crate) log_bytes: u32,
+    pub(crate) log: u64,
+    pub(crate) kernel_version: u32,
+    pub(crate) flags: u32,
+    pub(crate) name: [u8; 16],
+    pub(crate) ifindex: u32,
+    pub(crate) attach_type: u32,
+    pub(crate) types_fd: u32,
+    pub(crate) function_info_bytes: u32,
+    pub(crate) function_info: u64,
+    pub(crate) function_info_count: u32,
+    pub(crate) line_info_bytes: u32,
+    pub(crate) line_info: u64,
+    pub(crate) line_info_count: u32,
+    pub(crate) attach_btf_id: u32,
+}
+
+impl LoadAttr {
+    /// Loads the program, with a log of its own, and returns what the verifier says as well; an error has it, too.
+    ///
+    /// # Safety
+    ///
+    /// What the addresses of instructions, licence and both lists point to has the lengths that are given.
+    pub(crate) unsafe fn load(&mut self) -> Result<(OwnedFd, String)> {
+        let mut log = vec![0_u8; LOG_BYTES];
+        (self.log_bytes, self.log) = (log.len() as u32, log.as_mut_ptr() as u64);
+        // SAFETY: the caller vouches for all but the log, which outlives the call and has the length that is given; it
+        // returns a new descriptor.
+        let program = unsafe { open(BPF_PROG_LOAD, self) };
+        let said = String::from_utf8_lossy(&log).trim_end_matches('\0').trim_end().to_owned();
+        Ok((program.with_context(|| format!("the verifier says: {said}"))?, said))
+    }
 }
 
 /// `BPF_MAP_*_ELEM` of `union bpf_attr`.

@@ -9,14 +9,12 @@ use anyhow::{Context as _, Result};
 use aya_obj::generated::bpf_prog_info;
 
 use super::object::{EntryPoint, Relocated};
-use crate::bpf::{ProgramType, bpf, open};
+use crate::bpf::{LoadAttr, ProgramType, bpf, open};
 
-const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_BTF_LOAD: libc::c_int = 18;
 /// `BPF_LOG_STATS`: no more than a few lines about the verifier's work.
 const LOG_STATISTICS: u32 = 4;
-const LOG_BYTES: usize = 1 << 16;
 
 /// What came of loading a program, which is gone by then.
 pub(super) struct Loaded {
@@ -28,31 +26,6 @@ pub(super) struct Loaded {
     pub(super) duration: Duration,
     /// What the verifier said.
     pub(super) log: String,
-}
-
-/// `BPF_PROG_LOAD` of `union bpf_attr`.
-#[repr(C)]
-struct LoadAttr {
-    prog_type: u32,
-    instruction_count: u32,
-    instructions: u64,
-    license: u64,
-    log_level: u32,
-    log_bytes: u32,
-    log: u64,
-    kernel_version: u32,
-    flags: u32,
-    name: [u8; 16],
-    ifindex: u32,
-    attach_type: u32,
-    types_fd: u32,
-    function_info_bytes: u32,
-    function_info: u64,
-    function_info_count: u32,
-    line_info_bytes: u32,
-    line_info: u64,
-    line_info_count: u32,
-    attach_btf_id: u32,
 }
 
 /// `BPF_BTF_LOAD` of `union bpf_attr`.
@@ -90,7 +63,6 @@ pub(super) fn types(bytes: &[u8]) -> Result<OwnedFd> {
 
 /// Loads a program; an error shows what the verifier said.
 pub(super) fn load(object: &Relocated, entry: &EntryPoint) -> Result<Loaded> {
-    let mut log = vec![0_u8; LOG_BYTES];
     let (functions, function_bytes) = &entry.function_info;
     let (lines, line_bytes) = &entry.line_info;
     let records = |bytes: &[u8], size: u32| (bytes.len() as u32).checked_div(size).unwrap_or(0);
@@ -100,13 +72,7 @@ pub(super) fn load(object: &Relocated, entry: &EntryPoint) -> Result<Loaded> {
         instructions: entry.instructions.as_ptr() as u64,
         license: entry.license.as_ptr() as u64,
         log_level: LOG_STATISTICS,
-        log_bytes: log.len() as u32,
-        log: log.as_mut_ptr() as u64,
-        kernel_version: 0,
-        flags: 0,
         name: kernel_name(&entry.name),
-        ifindex: 0,
-        attach_type: 0,
         types_fd: object.types.as_raw_fd() as u32,
         function_info_bytes: *function_bytes,
         function_info: functions.as_ptr() as u64,
@@ -114,15 +80,13 @@ pub(super) fn load(object: &Relocated, entry: &EntryPoint) -> Result<Loaded> {
         line_info_bytes: *line_bytes,
         line_info: lines.as_ptr() as u64,
         line_info_count: records(lines, *line_bytes),
-        attach_btf_id: 0,
+        ..LoadAttr::default()
     };
     let begun = Instant::now();
-    // SAFETY: instructions, licence, log and both lists outlive the call and have the lengths that are given; it
-    // returns a new descriptor.
-    let program = unsafe { open(BPF_PROG_LOAD, &mut attr) };
+    // SAFETY: instructions, licence and both lists outlive the call and have the lengths that are given.
+    let loaded = unsafe { attr.load() };
     let duration = begun.elapsed();
-    let log = String::from_utf8_lossy(&log).trim_end_matches('\0').to_owned();
-    let program = program.with_context(|| format!("the verifier says: {}", log.trim_end()))?;
+    let (program, log) = loaded?;
     let info = info(&program).context("asking about a loaded program")?;
     Ok(Loaded {
         translated_bytes: info.xlated_prog_len,
