@@ -27,7 +27,7 @@ fn limiters_drop_the_excess_of_every_source() {
 
 fn hold(family: Family, load: Load) {
     let part = Part { family, load, room: ROOM, sources: SOURCES };
-    let effort = Effort { rounds: 1, window: Duration::from_millis(30), only: "" };
+    let effort = Effort { runs: 1, window: Duration::from_millis(30), only: "" };
     let rows = part.run(effort).unwrap();
     let limiters = rows.iter().filter(|row| row.contestant.is_limiter()).count();
     assert_eq!(limiters, if family == Family::V4 { 4 } else { 3 });

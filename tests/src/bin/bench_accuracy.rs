@@ -27,7 +27,7 @@ struct Options {
     peers: Vec<String>,
     /// Only rows of which the name contains this text, such as "10mbit, 64 B", "2 CPUs", "TCP" or "packet limit"
     #[arg(long, default_value = "")]
-    filter: String,
+    only: String,
 }
 
 fn main() -> ExitCode {
@@ -38,18 +38,18 @@ fn main() -> ExitCode {
 fn bench(options: &Options) -> Result<ExitCode> {
     ensure!(options.seconds > 0 && options.runs > 0, "--seconds and --runs take at least 1");
     let mut rows = Row::all();
-    rows.retain(|row| row.to_string().contains(&options.filter) && row.senders.cpus() <= cpus());
+    rows.retain(|row| row.to_string().contains(&options.only) && row.senders.cpus() <= cpus());
     let (limiters, left_out) = limiters::at_hand(limiters::with_peers(&options.peers)?)?;
     for LeftOut { name, reason } in &left_out {
         eprintln!("{name} is left out: {reason}");
     }
     let mut comparison = Comparison::new(&limiters, left_out, &rows);
     compare(&mut comparison, &limiters, &rows, options)?;
-    let readings = promises::measure(&options.filter, options.seconds.min(10))?;
+    let readings = promises::measure(&options.only, options.seconds.min(10))?;
     ensure!(
         !rows.is_empty() || !readings.is_empty(),
-        "--filter {}: no row has that in its name; accepted: a part of a name such as `10mbit, 64 B, 1 flow, up IPv4`",
-        options.filter
+        "--only {}: no row has that in its name; accepted: a part of a name such as `10mbit, 64 B, 1 flow, up IPv4`",
+        options.only
     );
     if !rows.is_empty() {
         println!("{}", comparison.markdown());

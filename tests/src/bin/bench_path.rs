@@ -1,8 +1,9 @@
 //! Prints what one packet costs in the program, above an empty classifier in the same run.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use throttle_tests::netns::Namespace;
 use throttle_tests::path_cost::{self, Bar, Effort, HOSTS, Row};
@@ -11,17 +12,19 @@ use throttle_tests::{interrupt, table};
 /// Benchmark of the program alone, by BPF_PROG_TEST_RUN; needs root.
 #[derive(Parser)]
 struct Options {
-    /// Rounds in which the programs take turns; the median counts
+    /// Runs in which the programs take turns; the median counts
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Runs of one packet per program and round
-    #[arg(long, default_value_t = 500_000)]
     runs: u32,
-    /// Only rows whose name contains this; rows that others are compared with run all the same, and the
-    /// breakdown runs for "steps"
+    /// How often each program gets its packet in a run
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(1..))]
+    packets: u32,
+    /// Only rows whose name contains this, and those that they are compared with, or the breakdown: "steps"
     #[arg(long, default_value = "")]
     only: String,
 }
+
+/// The name of the breakdown.
+const STEPS: &str = "steps";
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -29,16 +32,37 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &Options) -> Result<ExitCode> {
-    let Options { rounds, runs, ref only } = *options;
-    let effort = Effort { rounds: rounds as usize, runs };
+    let Options { runs, packets, ref only } = *options;
+    let effort = Effort { runs, packets };
+    let (has_steps, rows) = chosen(only)?;
     let namespace = Namespace::new("bench")?;
-    if "steps".contains(only.as_str()) {
+    if has_steps {
         namespace.run(|| print_steps(effort))??;
     }
-    let rows: Vec<_> = path_cost::rows().into_iter().filter(|row| row.is_wanted(only)).collect();
-    let missed = namespace.run(|| print_rows(&rows, effort))??;
-    println!("Medians of {rounds} interleaved rounds of {runs} runs; {missed} bars missed.");
+    let missed =
+        if rows.is_empty() { 0 } else { namespace.run(|| print_rows(&rows, effort))?? };
+    println!("Medians of {runs} interleaved runs of {packets} packets; {missed} bars missed.");
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the breakdown is wanted, and which rows.
+fn chosen(only: &str) -> Result<(bool, Vec<Row>)> {
+    let mut rows = path_cost::rows();
+    if only == STEPS {
+        return Ok((true, Vec::new()));
+    }
+    ensure!(
+        rows.iter().any(|row| row.what.contains(only)),
+        "--only {only}: no row has that in its name; accepted: `{STEPS}`, or a part of one of: {}",
+        rows.iter()
+            .map(|row| row.what)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join("; ")
+    );
+    rows.retain(|row| row.is_wanted(only));
+    Ok((only.is_empty(), rows))
 }
 
 /// Prints the breakdown.

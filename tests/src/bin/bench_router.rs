@@ -12,9 +12,9 @@ use throttle_tests::{interrupt, table};
 /// Benchmark of a forwarding router, in throw-away network namespaces; needs root.
 #[derive(Parser)]
 struct Options {
-    /// Rounds in which the limiters take turns; the median counts
+    /// Runs in which the limiters take turns; the median counts
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
+    runs: u32,
     /// Time that the processor runs in each turn, in seconds
     #[arg(long, default_value_t = 0.7)]
     seconds: f64,
@@ -38,14 +38,14 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &Options) -> Result<ExitCode> {
-    let Options { rounds, seconds, ref only } = *options;
+    let Options { runs, seconds, ref only } = *options;
     ensure!(
         (0.01..=60.0).contains(&seconds),
         "--seconds {seconds} is out of range: accepted: 0.01 to 60"
     );
     forwarding::leave_the_processor()?;
     let window = Duration::from_secs_f64(seconds);
-    let effort = Effort { rounds: rounds as usize, window, only };
+    let effort = Effort { runs, window, only };
     let mut rows = Vec::new();
     for part in PARTS {
         let found = part.run(effort)?;
@@ -54,11 +54,16 @@ fn bench(options: &Options) -> Result<ExitCode> {
         }
         rows.extend(found);
     }
-    ensure!(!rows.is_empty(), "--only {only}: no row's name contains it");
+    ensure!(
+        !rows.is_empty(),
+        "--only {only}: no row has that in its name; accepted: a part of a name such as \
+         `{}, 256 sources, nft`",
+        PARTS[0]
+    );
     let failed = rows.iter().filter(|row| !row.is_in_force()).count();
     print_dearer(&rows);
     println!(
-        "Medians of {rounds} interleaved rounds, each turn {seconds} s of running; {failed} of {} rows \
+        "Medians of {runs} interleaved runs, each turn {seconds} s of running; {failed} of {} rows \
          not in force.",
         rows.len()
     );

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use throttle_tests::accuracy::limiters::{Limiter, Ours};
 use throttle_tests::accuracy::tcp::{CONTESTANTS, Report, Setting, measure};
 use throttle_tests::{guest, interrupt};
 
@@ -23,12 +24,12 @@ struct Options {
     /// Which run this is, from 1: runs differ in when connections start
     #[arg(long, default_value_t = 1)]
     run: u32,
-    /// Only limiters of which the name contains this text
-    #[arg(long, default_value = "")]
-    limiter: String,
+    /// Whose limits beside ours: police, nft, hashlimit, HTB
+    #[arg(long, value_delimiter = ',', default_value = "police,nft,hashlimit,HTB")]
+    peers: Vec<String>,
     /// Only connections of which the name, such as 100ms,cubic,down,IPv4, contains this text
     #[arg(long, default_value = "")]
-    part: String,
+    only: String,
     /// Print tables of the batches in this JSON file instead of measuring
     #[arg(long)]
     report: Option<PathBuf>,
@@ -43,17 +44,31 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &Options) -> Result<ExitCode> {
-    let Options { bits_per_second, seconds, ref part, .. } = *options;
-    let setting = Setting { bits_per_second, seconds, part: part.clone() };
-    for limiter in CONTESTANTS.map(|contestant| contestant.limiter) {
-        if limiter.name().contains(&options.limiter) {
-            let batch = measure(limiter, &setting, options.run);
-            let batch = batch.with_context(|| format!("measuring {}", limiter.name()))?;
-            eprintln!("{batch}");
-            guest::tell("batch", &batch)?;
-        }
+    let Options { bits_per_second, seconds, ref only, .. } = *options;
+    let setting = Setting { bits_per_second, seconds, part: only.clone() };
+    for limiter in limiters(&options.peers)? {
+        let batch = measure(limiter, &setting, options.run);
+        let batch = batch.with_context(|| format!("measuring {}", limiter.name()))?;
+        eprintln!("{batch}");
+        guest::tell("batch", &batch)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ours, whatever is done with excess, and the peers that are named, in every way in which they are set up.
+fn limiters(peers: &[String]) -> Result<Vec<&'static dyn Limiter>> {
+    // What follows a comma in the name of a limiter is the way.
+    let program = |limiter: &dyn Limiter| limiter.name().split(',').next().unwrap_or_default();
+    let all = CONTESTANTS.map(|contestant| contestant.limiter);
+    let is = |limiter: &dyn Limiter, peer: &String| program(limiter).eq_ignore_ascii_case(peer);
+    let is_ours = |limiter: &dyn Limiter| program(limiter) == Ours.name();
+    for peer in peers.iter().filter(|peer| !peer.is_empty()) {
+        let is_known = all.iter().any(|limiter| !is_ours(*limiter) && is(*limiter, peer));
+        ensure!(is_known, "--peers {peer}: no such limiter; accepted: police, nft, hashlimit, HTB");
+    }
+    let is_chosen =
+        |limiter: &&dyn Limiter| is_ours(*limiter) || peers.iter().any(|peer| is(*limiter, peer));
+    Ok(all.into_iter().filter(is_chosen).collect())
 }
 
 fn report(file: &Path) -> Result<ExitCode> {

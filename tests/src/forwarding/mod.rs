@@ -16,7 +16,6 @@ use nix::unistd::Pid;
 
 pub use self::contestant::{Contestant, Load};
 pub use self::part::{AMPLE_ROOM, Effort, Part, Row};
-pub use self::rig::{Rig, Turn};
 use crate::spoof;
 
 /// Keeps the calling thread, and all that it starts from now on, off the processor that forwards.

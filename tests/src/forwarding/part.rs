@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::rig::{Rig, Turn};
 use super::{Contestant, Load};
+use crate::sorted::Sorted;
 use crate::traffic::Family;
 
 /// Room for so many sources that no flood fills more than a quarter of it: none is forgotten in the turns of
@@ -31,8 +32,8 @@ pub struct Part {
 /// How long to measure, and what.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort<'a> {
-    /// Rounds in which each contestant has a turn.
-    pub rounds: usize,
+    /// Runs in which each contestant has a turn.
+    pub runs: u32,
     /// Time that the processor runs in a turn.
     pub window: Duration,
     /// Only contestants whose row contains this, and those that they are compared with.
@@ -48,15 +49,15 @@ pub struct Row {
     pub sources: u32,
     /// Who it was.
     pub contestant: Contestant,
-    /// Time of a packet, in nanoseconds: the median of the rounds.
+    /// Time of a packet, in nanoseconds: the median of the runs.
     pub ns_per_packet: f64,
     /// From the first to the third quartile, in percent of the median.
     pub spread_percent: f64,
-    /// Above the contestant that others are compared with: the median of the rounds' differences.
+    /// Above the contestant that others are compared with: the median of the runs' differences.
     pub above_ns: f64,
-    /// The same as the median of the rounds' ratios.
+    /// The same as the median of the runs' ratios.
     pub ratio: f64,
-    /// Packets that came to the server, in percent: the median of the rounds.
+    /// Packets that came to the server, in percent: the median of the runs.
     pub arrived_percent: f64,
 }
 
@@ -96,7 +97,7 @@ impl Part {
         for (contestant, rig) in rigs {
             rig.warm_up(sources).with_context(|| self.name(*contestant, sources))?;
         }
-        for _ in 0..effort.rounds {
+        for _ in 0..effort.runs {
             for ((contestant, rig), turns) in rigs.iter().zip(&mut turns) {
                 let turn = rig.turn(sources, effort.window);
                 turns.push(turn.with_context(|| self.name(*contestant, sources))?);
@@ -149,20 +150,17 @@ impl Row {
         reference: &[Turn],
     ) -> Self {
         let sorted = |value: &dyn Fn(&Turn, &Turn) -> f64| {
-            let pairs = turns.iter().zip(reference);
-            let mut values: Vec<_> = pairs.map(|(turn, other)| value(turn, other)).collect();
-            values.sort_by(f64::total_cmp);
-            values
+            Sorted::new(turns.iter().zip(reference).map(|(turn, other)| value(turn, other)))
         };
-        let median = |value: &dyn Fn(&Turn, &Turn) -> f64| quantile(&sorted(value), 0.5);
+        let median = |value: &dyn Fn(&Turn, &Turn) -> f64| sorted(value).median();
         let ns = sorted(&|turn, _| turn.ns_per_packet());
-        let ns_per_packet = quantile(&ns, 0.5);
+        let ns_per_packet = ns.median();
         Self {
             part,
             sources,
             contestant,
             ns_per_packet,
-            spread_percent: (quantile(&ns, 0.75) - quantile(&ns, 0.25)) / ns_per_packet * 100.0,
+            spread_percent: (ns.quantile(0.75) - ns.quantile(0.25)) / ns_per_packet * 100.0,
             above_ns: median(&|turn, other| turn.ns_per_packet() - other.ns_per_packet()),
             ratio: median(&|turn, other| turn.ns_per_packet() / other.ns_per_packet()),
             arrived_percent: median(&|turn, _| turn.arrived_percent()),
@@ -187,24 +185,5 @@ impl fmt::Display for Row {
             formatter,
             "{name}: {ns_per_packet:.0} ns, {ratio:.2} times, {arrived_percent:.2} % arrived"
         )
-    }
-}
-
-/// The value below which so great a part of the sorted values is.
-fn quantile(sorted: &[f64], part: f64) -> f64 {
-    let position = part * (sorted.len() - 1) as f64;
-    let (below, above) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
-    below + (above - below) * position.fract()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quantile;
-
-    #[test]
-    fn quantiles_lie_between_the_values_next_to_them() {
-        let values = [1.0, 2.0, 4.0, 8.0];
-        assert_eq!([0.0, 0.5, 0.75, 1.0].map(|part| quantile(&values, part)), [1.0, 3.0, 5.0, 8.0]);
-        assert_eq!(quantile(&[7.0], 0.25), 7.0);
     }
 }

@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_millis(5);
 
 /// A router with one contestant in force.
 #[derive(Debug)]
-pub struct Rig {
+pub(super) struct Rig {
     /// Declared before the router, so that it detaches while the interfaces are still there.
     installed: Installed,
     /// Counts at the server and drops there.
@@ -31,32 +31,37 @@ pub struct Rig {
 
 /// What a flood met in one turn.
 #[derive(Clone, Copy, Debug)]
-pub struct Turn {
+pub(super) struct Turn {
     /// Packets made.
-    pub sent: u64,
+    pub(super) sent: u64,
     /// Those that came to the server.
-    pub arrived: u64,
+    pub(super) arrived: u64,
     /// Packets made while the clock ran.
-    pub packets: u64,
+    pub(super) packets: u64,
     /// Time that the processor ran for them, from their making to their end.
-    pub running: Duration,
+    pub(super) running: Duration,
 }
 
 impl Turn {
     /// Time of one packet, in nanoseconds.
-    pub fn ns_per_packet(&self) -> f64 {
+    pub(super) fn ns_per_packet(&self) -> f64 {
         self.running.as_nanos() as f64 / self.packets as f64
     }
 
     /// Those that came to the server, in percent.
-    pub fn arrived_percent(&self) -> f64 {
+    pub(super) fn arrived_percent(&self) -> f64 {
         self.arrived as f64 / self.sent as f64 * 100.0
     }
 }
 
 impl Rig {
     /// Sets up a router for one contestant, with room for so many sources.
-    pub fn new(contestant: Contestant, family: Family, load: Load, room: u32) -> Result<Self> {
+    pub(super) fn new(
+        contestant: Contestant,
+        family: Family,
+        load: Load,
+        room: u32,
+    ) -> Result<Self> {
         let router = Router::new()?;
         let [ingress, _] = HOOKS;
         let count = Program { least_bytes: 0, ..Program::answering(bpf::DROP) };
@@ -69,7 +74,7 @@ impl Rig {
     }
 
     /// Lets each of the sources send a packet at least, and spends their bursts.
-    pub fn warm_up(&self, sources: u32) -> Result<()> {
+    pub(super) fn warm_up(&self, sources: u32) -> Result<()> {
         let flood = SpoofedFlood::start(&self.router, self.family, sources)?;
         wait(&flood, |progress| progress.packets >= 2 * u64::from(sources))?;
         flood.stop()?;
@@ -82,11 +87,10 @@ impl Rig {
     }
 
     /// Floods until the processor has run for `window`, once all sources have come round.
-    pub fn turn(&self, sources: u32, window: Duration) -> Result<Turn> {
+    pub(super) fn turn(&self, sources: u32, window: Duration) -> Result<Turn> {
         let before = self.arrivals.seen()?.packets;
         let flood = SpoofedFlood::scattered(&self.router, self.family, sources)?;
-        let round = u64::from(sources);
-        let from = wait(&flood, |progress| progress.packets >= round.max(1))?;
+        let from = wait(&flood, |progress| progress.packets >= u64::from(sources))?;
         let to = wait(&flood, |progress| progress.running >= from.running + window)?;
         let (sent, _) = flood.stop()?;
         let arrived = self.arrivals.seen()?.packets - before;

@@ -29,10 +29,10 @@ const BURST_BYTES: u64 = 400_000_000_000 / 8 / 4;
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Rounds in which programs take turns; the median counts.
-    pub rounds: usize,
-    /// Runs of one packet per program and round.
+    /// Runs in which programs take turns; the median counts.
     pub runs: u32,
+    /// How often each program gets its packet in a run.
+    pub packets: u32,
 }
 
 /// The program behind a shim that picks one of `hosts`.
@@ -42,12 +42,7 @@ fn behind_shim(program: &mut Program, hosts: u32) -> Result<Shim> {
     Shim::load(hosts, classifier.fd().context("the program is loaded")?.as_fd())
 }
 
-/// Runs in which (nearly) every host has its turn.
-fn runs_for(hosts: u32) -> u32 {
+/// Packets of which (nearly) every host has one.
+fn packets_for(hosts: u32) -> u32 {
     hosts.saturating_mul(8).max(1000)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -4,11 +4,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::Result;
 
-use super::{Effort, HOSTS, median};
+use super::{Effort, HOSTS};
 use crate::bpf::{self, Instruction, NEXT, ProgramType, instruction, load, load_map};
 use crate::interrupt;
 use crate::packets::Frame;
 use crate::shim::{DATA, DATA_END, Empty, SOURCE_WORD, Shim};
+use crate::sorted::Sorted;
 
 const MAP_LOOKUP_ELEM: i32 = 1;
 const KTIME_GET_NS: i32 = 5;
@@ -120,13 +121,13 @@ fn measure(hosts: u32, effort: Effort) -> Result<Vec<f64>> {
     let shim = |part: Part| Shim::load(hosts, part.load(&lines, hosts)?.as_fd());
     let shims = Part::ALL.map(shim).into_iter().collect::<Result<Vec<_>>>()?;
     let mut above_ns = vec![Vec::new(); shims.len()];
-    for _ in 0..effort.rounds {
+    for _ in 0..effort.runs {
         interrupt::check()?;
-        let empty_ns = empty.run(&frame, effort.runs)?.1.as_nanos() as f64;
+        let empty_ns = empty.run(&frame, effort.packets)?.1.as_nanos() as f64;
         for (shim, above_ns) in shims.iter().zip(&mut above_ns) {
-            let ns = shim.run(&frame, effort.runs)?.1.as_nanos() as f64;
+            let ns = shim.run(&frame, effort.packets)?.1.as_nanos() as f64;
             above_ns.push(ns - empty_ns);
         }
     }
-    Ok(above_ns.into_iter().map(median).collect())
+    Ok(above_ns.into_iter().map(|above_ns| Sorted::new(above_ns).median()).collect())
 }

@@ -9,11 +9,12 @@ use throttle_agent::policy::{
 };
 use throttle_common::abi::Side;
 
-use super::{BURST_BYTES, Effort, FEW, MANY, MOST, behind_shim, median, runs_for};
+use super::{BURST_BYTES, Effort, FEW, MANY, MOST, behind_shim, packets_for};
 use crate::bpf::DROP;
 use crate::packets::Frame;
 use crate::prog::{LINK, Program, limits};
 use crate::shim::{Empty, Shim};
+use crate::sorted::Sorted;
 use crate::traffic::Family;
 use crate::{flood, interrupt};
 
@@ -164,17 +165,17 @@ impl Row {
         let empty = Shim::load(self.hosts, Empty::load()?.fd().as_fd())?;
         let path = behind_shim(&mut program, self.hosts)?;
         // Makes (nearly) every host before the clock runs.
-        path.run(&frame, runs_for(self.hosts))?;
+        path.run(&frame, packets_for(self.hosts))?;
         let (mut empty_ns, mut path_ns) = (Vec::new(), Vec::new());
-        for _ in 0..effort.rounds {
+        for _ in 0..effort.runs {
             interrupt::check()?;
-            empty_ns.push(run_on(self.cpus, &empty, &frame, effort.runs)?.1);
-            let (answer, duration_ns) = run_on(self.cpus, &path, &frame, effort.runs)?;
+            empty_ns.push(run_on(self.cpus, &empty, &frame, effort.packets)?.1);
+            let (answer, duration_ns) = run_on(self.cpus, &path, &frame, effort.packets)?;
             let as_told = (answer == DROP) == self.refused;
             ensure!(as_told, "the program answered {answer} to {}", self.what);
             path_ns.push(duration_ns);
         }
-        Ok((median(empty_ns), median(path_ns)))
+        Ok((Sorted::new(empty_ns).median(), Sorted::new(path_ns).median()))
     }
 }
 

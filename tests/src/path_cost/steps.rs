@@ -6,12 +6,13 @@ use anyhow::{Result, anyhow, ensure};
 use throttle_agent::policy::{Limit, Rates};
 use throttle_common::abi::Side;
 
-use super::{BURST_BYTES, Effort, HOSTS, MOST, behind_shim, median, rows, runs_for};
+use super::{BURST_BYTES, Effort, HOSTS, MOST, behind_shim, packets_for, rows};
 use crate::bpf::DROP;
 use crate::interrupt;
 use crate::packets::Frame;
 use crate::prog::{LINK, Program, limits};
 use crate::shim::{Empty, Shim};
+use crate::sorted::Sorted;
 
 /// Where a packet has got to when it leaves the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl End {
         let path = behind_shim(program, hosts)?;
         for limit in self.limits() {
             program.set(&limit);
-            path.run(&self.frame(), runs_for(hosts))?;
+            path.run(&self.frame(), packets_for(hosts))?;
         }
         Ok(path)
     }
@@ -110,7 +111,7 @@ pub fn steps(effort: Effort) -> Result<Vec<StepCost>> {
     Ok(costs)
 }
 
-/// For each step, medians of the rounds' differences: to the step before, and to the empty classifier.
+/// For each step, medians of the runs' differences: to the step before, and to the empty classifier.
 fn measure(programs: &mut [Program], hosts: u32, effort: Effort) -> Result<Vec<[f64; 2]>> {
     let empty = Shim::load(hosts, Empty::load()?.fd().as_fd())?;
     let mut shims = Vec::new();
@@ -120,12 +121,12 @@ fn measure(programs: &mut [Program], hosts: u32, effort: Effort) -> Result<Vec<[
     let plain = End::Bytes.frame();
     let (mut by_itself, mut in_all) =
         (vec![Vec::new(); shims.len()], vec![Vec::new(); shims.len()]);
-    for _ in 0..effort.rounds {
+    for _ in 0..effort.runs {
         interrupt::check()?;
-        let empty_ns = empty.run(&plain, effort.runs)?.1.as_nanos() as f64;
+        let empty_ns = empty.run(&plain, effort.packets)?.1.as_nanos() as f64;
         let mut before_ns = empty_ns;
         for (number, (frame, shim)) in shims.iter().enumerate() {
-            let (answer, duration) = shim.run(frame, effort.runs)?;
+            let (answer, duration) = shim.run(frame, effort.packets)?;
             ensure!(answer != DROP, "the packet {} was dropped", End::ALL[number].words()[1]);
             let ns = duration.as_nanos() as f64;
             by_itself[number].push(ns - before_ns);
@@ -134,5 +135,5 @@ fn measure(programs: &mut [Program], hosts: u32, effort: Effort) -> Result<Vec<[
         }
     }
     let medians = by_itself.into_iter().zip(in_all);
-    Ok(medians.map(|(step, all)| [median(step), median(all)]).collect())
+    Ok(medians.map(|(step, all)| [step, all].map(|ns| Sorted::new(ns).median())).collect())
 }

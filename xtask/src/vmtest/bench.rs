@@ -37,24 +37,24 @@ struct Options {
     /// The limit of every connection
     #[arg(long, default_value_t = 5_000_000)]
     bits_per_second: u64,
-    /// Only limiters of which the name contains this text
+    /// Whose limits beside ours, of police, nft, hashlimit and HTB; all of them by default
     #[arg(long, value_parser = word)]
-    limiter: Option<String>,
+    peers: Option<String>,
     /// Only connections of which the name, such as 100ms,cubic,down,IPv4, contains this text
     #[arg(long, value_parser = word)]
-    part: Option<String>,
+    only: Option<String>,
 }
 
 impl Options {
     /// What runs in the guest.
     fn command(&self, run: u32) -> String {
-        let Self { seconds, bits_per_second, limiter, part, .. } = self;
+        let Self { seconds, bits_per_second, peers, only, .. } = self;
         let mut command = format!(
             "bench-tcp --seconds {seconds} --bits-per-second {bits_per_second} --run {run}"
         );
-        for (option, value) in [("limiter", limiter), ("part", part)] {
+        for (option, value) in [("peers", peers), ("only", only)] {
             if let Some(value) = value {
-                command += &format!(" --{option} {value}");
+                command += &format!(" --{option}={value}");
             }
         }
         command
@@ -104,7 +104,7 @@ pub(super) fn in_guests(
         let batches = machine.and_then(|machine| follow(&machine, run));
         fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
         let batches = batches?;
-        ensure!(!batches.is_empty(), "measured nothing; hint: `--limiter` fits no limiter");
+        ensure!(!batches.is_empty(), "the guest measured nothing");
         Ok(batches)
     };
     let batches = Value::Array(all_runs(runs, one_run)?);
@@ -166,10 +166,10 @@ mod tests {
         let parse = |arguments: &[&str]| Options::try_parse_from(arguments);
         let options = parse(&[]).unwrap();
         assert_eq!((options.seconds, options.runs), (30, 2));
-        let options = parse(&["--runs", "3", "--limiter", "nft"]).unwrap();
+        let options = parse(&["--runs", "3", "--peers", "nft"]).unwrap();
         assert_eq!(options.runs, 3);
-        let command = "bench-tcp --seconds 30 --bits-per-second 5000000 --run 2 --limiter nft";
+        let command = "bench-tcp --seconds 30 --bits-per-second 5000000 --run 2 --peers=nft";
         assert_eq!(options.command(2), command);
-        assert!(parse(&["nft"]).is_err() && parse(&["--part", "$(reboot)"]).is_err());
+        assert!(parse(&["nft"]).is_err() && parse(&["--only", "$(reboot)"]).is_err());
     }
 }
