@@ -1,8 +1,9 @@
-//! Debian's kernels for virtual machines, fetched once.
+//! Debian's kernels for virtual machines, fetched when the archive has others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -13,6 +14,12 @@ use crate::{exec, workspace};
 /// What the package names of the kernels end in. Those of the cloud flavour, made for virtual machines, are a third
 /// as large but have no PPP.
 const FLAVOUR: &str = "amd64";
+
+/// An empty file beside a kernel, as old as the archive's last answer.
+const ASKED: &str = "asked";
+
+/// How long that answer holds.
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A kernel to test on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -78,34 +85,56 @@ pub(super) struct Files {
     pub(super) modules: PathBuf,
 }
 
-/// The files of `kernel`, downloaded unless they are there.
+/// The files of `kernel`: those that the archive has, or had when it was last asked.
 pub(super) fn fetch(kernel: Kernel) -> Result<Files> {
     let parent = workspace::root()?.join("target/vm");
     let folder = format!("{}-{FLAVOUR}", kernel.name());
     let dir = parent.join(&folder);
-    if !dir.is_dir() {
+    if !is_fresh(&dir) {
         let partial = parent.join(format!("{folder}.partial"));
         remove_if_there(&partial)?;
-        let outcome = download(kernel, &partial);
-        let outcome = outcome.with_context(|| format!("fetching the kernel {}", kernel.name()));
-        if outcome.is_err() {
-            remove_if_there(&partial)?;
+        let outcome = renew(kernel, &dir, &partial);
+        remove_if_there(&partial)?;
+        match outcome.with_context(|| format!("fetching the kernel {}", kernel.name())) {
+            Err(error) if dir.is_dir() => {
+                eprintln!("vmtest: going on with what is in {}: {error:#}", dir.display());
+            }
+            outcome => outcome?,
         }
-        outcome?;
-        fs::rename(&partial, &dir).with_context(|| format!("making {}", dir.display()))?;
     }
     Files::find(&dir).with_context(|| {
         format!("looking for a kernel in {}; hint: remove that folder", dir.display())
     })
 }
 
-fn download(kernel: Kernel, dir: &Path) -> Result<()> {
-    let (name, suites) = (kernel.name(), kernel.suites());
-    eprintln!("vmtest: fetching the kernel {name} from Debian's {suites} (once)");
-    let (apt, packages) = (dir.join("apt"), dir.join("packages"));
+/// Whether the archive was asked lately for what is in `dir`.
+fn is_fresh(dir: &Path) -> bool {
+    let asked = fs::metadata(dir.join(ASKED)).and_then(|asked| asked.modified());
+    asked.is_ok_and(|asked| asked.elapsed().is_ok_and(|age| age < FRESH))
+}
+
+/// Asks the archive for its kernel, and puts it into `dir` by way of `partial` unless it is there.
+fn renew(kernel: Kernel, dir: &Path, partial: &Path) -> Result<()> {
+    let (name, suites, apt) = (kernel.name(), kernel.suites(), partial.join("apt"));
+    eprintln!("vmtest: asking Debian's {suites} for the kernel {name} (once a day)");
     let archive = Archive::open(&apt, suites)?;
     let wanted = archive.closure(&format!("linux-image-{FLAVOUR}"), FLAVOUR)?;
-    archive.download(&wanted, &packages)?;
+    let is_wanted = |files: Files| wanted.contains(&format!("linux-image-{}", files.release));
+    if !Files::find(dir).is_ok_and(is_wanted) {
+        eprintln!("vmtest: downloading {}", wanted.join(", "));
+        download(&archive, &wanted, partial)?;
+        remove_if_there(&apt)?;
+        remove_if_there(dir)?;
+        fs::rename(partial, dir).with_context(|| format!("making {}", dir.display()))?;
+    }
+    let asked = dir.join(ASKED);
+    fs::write(&asked, "").with_context(|| format!("writing {}", asked.display()))
+}
+
+/// Unpacks `wanted` into `dir`.
+fn download(archive: &Archive, wanted: &[String], dir: &Path) -> Result<()> {
+    let packages = dir.join("packages");
+    archive.download(wanted, &packages)?;
     for package in fs::read_dir(&packages)? {
         let mut dpkg = Command::new("dpkg");
         dpkg.arg("--extract").arg(package?.path()).arg(dir);
@@ -119,8 +148,7 @@ fn download(kernel: Kernel, dir: &Path) -> Result<()> {
     let mut depmod = Command::new("busybox");
     depmod.arg("depmod").arg("-b").arg(files.base()?).arg(&files.release);
     exec::run(&mut depmod, "listing what modules depend on")?;
-    remove_if_there(&packages)?;
-    remove_if_there(&apt)
+    remove_if_there(&packages)
 }
 
 impl Files {
@@ -146,4 +174,26 @@ fn remove_if_there(dir: &Path) -> Result<()> {
         fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::SystemTime;
+    use std::{env, fs, process};
+
+    use super::{ASKED, FRESH, is_fresh};
+
+    #[test]
+    fn the_archive_is_asked_again_once_its_answer_is_a_day_old() {
+        let dir = env::temp_dir().join(format!("throttle-xtask-{}", process::id()));
+        fs::create_dir(&dir).unwrap();
+        let before = is_fresh(&dir);
+        let asked = File::create(dir.join(ASKED)).unwrap();
+        let at_once = is_fresh(&dir);
+        asked.set_modified(SystemTime::now() - FRESH).unwrap();
+        let a_day_later = is_fresh(&dir);
+        fs::remove_dir_all(&dir).unwrap();
+        assert_eq!([before, at_once, a_day_later], [false, true, false]);
+    }
 }
