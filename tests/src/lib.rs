@@ -52,6 +52,7 @@ pub mod scenario;
 pub mod shape;
 pub mod shim;
 pub mod sink;
+pub mod socket_option;
 pub mod sorted;
 pub mod spoof;
 pub mod table;

@@ -2,12 +2,12 @@
 //! for.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd as _;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::router::{End, Router};
+use crate::socket_option;
 use crate::traffic::Family;
 
 /// Of `SO_MEMINFO`: how many numbers there are, and which of them counts the packets refused.
@@ -37,20 +37,8 @@ impl RefusedPackets {
 
     /// The packets refused by now, modulo 2^32.
     pub fn count(&self) -> Result<u32> {
-        let mut numbers = [0_u32; NUMBERS];
-        let mut bytes = size_of_val(&numbers) as libc::socklen_t;
-        // SAFETY: the kernel writes at most as many bytes as the array has, which outlives the call.
-        let answer = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_MEMINFO,
-                numbers.as_mut_ptr().cast(),
-                &raw mut bytes,
-            )
-        };
-        ensure!(answer == 0, "reading SO_MEMINFO: {}", std::io::Error::last_os_error());
-        ensure!(bytes as usize == size_of_val(&numbers), "SO_MEMINFO has no count of refusals");
+        let option = [libc::SOL_SOCKET, libc::SO_MEMINFO];
+        let numbers: [u32; NUMBERS] = socket_option::read(&self.socket, option, "SO_MEMINFO")?;
         Ok(numbers[DROPS])
     }
 }

@@ -1,14 +1,15 @@
 //! What the kernel knows of a TCP connection.
 
-use std::io;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use aya::Pod;
+
+use crate::socket_option;
 
 /// The head of `struct tcp_info` of linux/tcp.h.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 #[repr(C)]
 struct Raw {
     states: [u8; 8],
@@ -27,6 +28,9 @@ struct Raw {
     bytes_sent: u64,
     bytes_sent_again: u64,
 }
+
+// SAFETY: it is made of integers, without padding.
+unsafe impl Pod for Raw {}
 
 const _: () = assert!(std::mem::offset_of!(Raw, data_segments_in) == 152);
 const _: () = assert!(std::mem::offset_of!(Raw, bytes_sent_again) == 208);
@@ -49,25 +53,8 @@ pub(super) struct Info {
 impl Info {
     /// Asks the kernel.
     pub(super) fn of(stream: &TcpStream) -> Result<Self> {
-        let mut raw = Raw::default();
-        let wanted = size_of::<Raw>() as libc::socklen_t;
-        let mut length = wanted;
-        // SAFETY: the kernel writes at most `length` bytes to `raw`, which has as many, all of them integers.
-        let outcome = unsafe {
-            libc::getsockopt(
-                stream.as_raw_fd(),
-                libc::IPPROTO_TCP,
-                libc::TCP_INFO,
-                (&raw mut raw).cast(),
-                &raw mut length,
-            )
-        };
-        let known = if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-        known.context("asking for the state of a connection")?;
-        anyhow::ensure!(
-            length == wanted,
-            "the kernel tells {length} bytes of a connection, {wanted} are needed (Linux 4.19)"
-        );
+        let option = [libc::IPPROTO_TCP, libc::TCP_INFO];
+        let raw: Raw = socket_option::read(stream, option, "TCP_INFO (Linux 4.19)")?;
         Ok(Self {
             data_segments_in: raw.data_segments_in.into(),
             data_segments_out: raw.data_segments_out.into(),
