@@ -39,7 +39,8 @@ fn bench(options: &Options) -> Result<ExitCode> {
     ensure!(options.seconds > 0 && options.runs > 0, "--seconds and --runs take at least 1");
     let mut rows = Row::all();
     rows.retain(|row| row.to_string().contains(&options.only) && row.senders.cpus() <= cpus());
-    let (limiters, left_out) = limiters::at_hand(limiters::with_peers(&options.peers)?)?;
+    let (limiters, left_out) =
+        limiters::at_hand(limiters::with_peers(limiters::ALL, &options.peers)?)?;
     for LeftOut { name, reason } in &left_out {
         eprintln!("{name} is left out: {reason}");
     }

@@ -47,7 +47,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
         !rows.is_empty(),
         "--only {only}: no row has that in its name; accepted: a part of a name such as `10mbit, 64 B, 1 flow, up IPv4`"
     );
-    for limiter in limiters::with_peers(peers)? {
+    for limiter in limiters::with_peers(limiters::ALL, peers)? {
         let told = measure(limiter, &rows, seconds, run);
         let told = told.with_context(|| format!("measuring {}", limiter.name()))?;
         eprintln!("{told}");

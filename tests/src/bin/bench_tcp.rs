@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Parser;
-use throttle_tests::accuracy::limiters::{Limiter, Ours};
+use throttle_tests::accuracy::limiters;
 use throttle_tests::accuracy::tcp::{CONTESTANTS, Report, Setting, measure};
 use throttle_tests::{guest, interrupt};
 
@@ -46,29 +46,14 @@ fn main() -> ExitCode {
 fn bench(options: &Options) -> Result<ExitCode> {
     let Options { bits_per_second, seconds, ref only, .. } = *options;
     let setting = Setting { bits_per_second, seconds, part: only.clone() };
-    for limiter in limiters(&options.peers)? {
+    let all = CONTESTANTS.map(|contestant| contestant.limiter);
+    for limiter in limiters::with_peers(all, &options.peers)? {
         let batch = measure(limiter, &setting, options.run);
         let batch = batch.with_context(|| format!("measuring {}", limiter.name()))?;
         eprintln!("{batch}");
         guest::tell("batch", &batch)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Ours, whatever is done with excess, and the peers that are named, in every way in which they are set up.
-fn limiters(peers: &[String]) -> Result<Vec<&'static dyn Limiter>> {
-    // What follows a comma in the name of a limiter is the way.
-    let program = |limiter: &dyn Limiter| limiter.name().split(',').next().unwrap_or_default();
-    let all = CONTESTANTS.map(|contestant| contestant.limiter);
-    let is = |limiter: &dyn Limiter, peer: &String| program(limiter).eq_ignore_ascii_case(peer);
-    let is_ours = |limiter: &dyn Limiter| program(limiter) == Ours.name();
-    for peer in peers.iter().filter(|peer| !peer.is_empty()) {
-        let is_known = all.iter().any(|limiter| !is_ours(*limiter) && is(*limiter, peer));
-        ensure!(is_known, "--peers {peer}: no such limiter; accepted: police, nft, hashlimit, HTB");
-    }
-    let is_chosen =
-        |limiter: &&dyn Limiter| is_ours(*limiter) || peers.iter().any(|peer| is(*limiter, peer));
-    Ok(all.into_iter().filter(is_chosen).collect())
 }
 
 fn report(file: &Path) -> Result<ExitCode> {

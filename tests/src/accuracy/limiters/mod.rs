@@ -48,17 +48,28 @@ pub fn at_hand(
     Ok((at_hand, left_out))
 }
 
-/// Ours, and of the others in [`ALL`] those of these names, of which case does not matter.
-pub fn with_peers(names: &[String]) -> Result<Vec<&'static dyn Limiter>> {
-    let [ours, peers @ ..] = ALL;
-    let is = |limiter: &dyn Limiter, name: &String| limiter.name().eq_ignore_ascii_case(name);
+/// Of `all`, ours, whatever it does with excess, and the peers that are named, in every way in which they are set up.
+/// Case does not matter.
+pub fn with_peers(
+    all: impl IntoIterator<Item = &'static dyn Limiter>,
+    names: &[String],
+) -> Result<Vec<&'static dyn Limiter>> {
+    let is_ours = |limiter: &&dyn Limiter| program(*limiter) == Ours.name();
+    let (mut chosen, peers): (Vec<_>, Vec<_>) = all.into_iter().partition(is_ours);
+    let is = |limiter: &dyn Limiter, name: &String| program(limiter).eq_ignore_ascii_case(name);
     for name in names.iter().filter(|name| !name.is_empty()) {
-        let known = peers.map(|peer| peer.name()).join(", ");
+        let mut known: Vec<_> = peers.iter().map(|peer| program(*peer)).collect();
+        known.dedup();
         let is_known = peers.iter().any(|peer| is(*peer, name));
-        ensure!(is_known, "--peers {name}: no such limiter; accepted: {known}");
+        ensure!(is_known, "--peers {name}: no such limiter; accepted: {}", known.join(", "));
     }
-    let is_named = |peer: &&dyn Limiter| names.iter().any(|name| is(*peer, name));
-    Ok([ours].into_iter().chain(peers.into_iter().filter(is_named)).collect())
+    chosen.extend(peers.into_iter().filter(|peer| names.iter().any(|name| is(*peer, name))));
+    Ok(chosen)
+}
+
+/// The name of a limiter without the way in which it is set up, which follows a comma.
+fn program(limiter: &dyn Limiter) -> &'static str {
+    limiter.name().split(',').next().unwrap_or_default()
 }
 
 /// What a host may send, or be sent, in one IP version.
@@ -213,7 +224,7 @@ fn way_out(host: End, direction: Direction) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Group, HostLimit, with_peers};
+    use super::{ALL, EvenHtb, Group, HostLimit, Htb, Limiter, Nft, Ours, Pace, with_peers};
     use crate::router::End;
     use crate::traffic::{Case, MBIT};
 
@@ -239,15 +250,18 @@ mod tests {
 
     #[test]
     fn ours_takes_part_beside_peers_that_are_known() {
-        let chosen = |names: &[&str]| {
+        let chosen = |all: &[&'static dyn Limiter], names: &[&str]| {
             let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-            let limiters = with_peers(&names)?;
+            let limiters = with_peers(all.iter().copied(), &names)?;
             anyhow::Ok(limiters.iter().map(|limiter| limiter.name()).collect::<Vec<_>>())
         };
-        assert_eq!(chosen(&["htb", "police"]).unwrap(), ["throttle", "police", "HTB"]);
-        assert_eq!(chosen(&[""]).unwrap(), ["throttle"]);
-        let error = chosen(&["cake"]).unwrap_err().to_string();
-        assert!(error.ends_with("accepted: police, HTB, nft, hashlimit"), "{error}");
+        assert_eq!(chosen(&ALL, &["htb", "police"]).unwrap(), ["throttle", "police", "HTB"]);
+        assert_eq!(chosen(&ALL, &[""]).unwrap(), ["throttle"]);
+        let ways: [&dyn Limiter; 5] = [&Ours, &Pace, &Nft, &Htb, &EvenHtb];
+        let both = ["throttle", "throttle, pace", "HTB", "HTB, even"];
+        assert_eq!(chosen(&ways, &["HTB"]).unwrap(), both);
+        let error = chosen(&ways, &["cake"]).unwrap_err().to_string();
+        assert!(error.ends_with("accepted: nft, HTB"), "{error}");
     }
 
     #[test]
