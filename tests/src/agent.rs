@@ -19,8 +19,8 @@ use crate::netns::{Namespace, unique_name};
 use crate::traffic::Direction;
 use crate::{leftovers, restrict};
 
-/// How long an agent may take to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an agent may take to start or to stop: an emulated machine verifies the program for half a minute.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The binary under test: `$THROTTLE_AGENT`, or the release build in the target folder.
 pub fn binary() -> PathBuf {

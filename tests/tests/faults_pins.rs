@@ -169,6 +169,23 @@ fn pins_of_a_foreign_layout_are_refused_by_name_and_stay_in_force() {
     ledger.assert_held(&"the start after it").unwrap();
 }
 
+#[test]
+fn a_detach_removes_what_has_a_foreign_layout() {
+    require_root!();
+    for hook in ["auto", "clsact"] {
+        let mut lab = limited(hook);
+        lab.agent.kill().unwrap();
+        let directory = older::pins(VERSION, lab.agent.instance());
+        fs::remove_file(directory.join("CONFIG")).unwrap();
+        fs::rename(directory.join("BUDGET"), directory.join("CONFIG")).unwrap();
+        lab.agent.detach_all().unwrap();
+        assert!(!directory.exists(), "{hook}: {:?}", names(&directory));
+        let namespace = lab.router.namespace(End::Router);
+        assert!(hooks::programs(namespace, LINK).unwrap().is_empty(), "{hook}");
+        assert!(!hooks::has_clsact(namespace, LINK).unwrap(), "{hook}: the qdisc is ours");
+    }
+}
+
 fn limited(hook: &str) -> Lab {
     let lab = Lab::with(Router::new().unwrap(), &["--iface", LINK, "--hook", hook]).unwrap();
     lab.limit_set("10.77.0.0/24 --scope each --down 5mbit").unwrap();

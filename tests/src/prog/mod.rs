@@ -95,8 +95,7 @@ impl Program {
 
     /// Opens the instance that `options` name.
     pub fn open_with(options: Options) -> Self {
-        let datapath = Datapath::open(&options).unwrap_or_else(|error| panic!("{error}"));
-        Self { datapath: Some(datapath), options }
+        Self { datapath: Some(in_force(&options)), options }
     }
 
     /// Options of an instance of its own.
@@ -122,8 +121,7 @@ impl Program {
     /// Ends the agent's side as a crash does and opens the instance again.
     pub fn restart(&mut self) {
         self.datapath = None;
-        let datapath = Datapath::open(&self.options).unwrap_or_else(|error| panic!("{error}"));
-        self.datapath = Some(datapath);
+        self.datapath = Some(in_force(&self.options));
     }
 
     /// The directory of its pins.
@@ -288,4 +286,11 @@ impl Drop for Program {
             eprintln!("cannot remove instance {}: {error}", self.options.instance);
         }
     }
+}
+
+/// The instance that `options` name, as an agent leaves it that has put its policy in force.
+fn in_force(options: &Options) -> Datapath {
+    let mut datapath = sound(Datapath::open(options));
+    sound(datapath.take_over());
+    datapath
 }

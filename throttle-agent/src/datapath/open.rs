@@ -35,10 +35,12 @@ impl Datapath {
         clock::monotonic_ns()?;
         let older = Older::find(options)?;
         let pins = Pins::create(options)?;
-        let has_policy = older.is_some() || POLICY_MAPS.iter().all(|name| pins.path(name).exists());
-        let mut ebpf = load(options, &pins, older.as_ref())?;
+        let left = Left {
+            is_any: older.is_some() || !pins.names()?.is_empty(),
+            has_policy: older.is_some() || pins.have_all_maps(),
+        };
+        let mut ebpf = load(options, &pins, older.as_ref(), &left)?;
         let mut config = maps::config(&mut ebpf)?;
-        let adopted = config.policy().generation != 0;
         let mut links = prepare(&mut ebpf, &mut config, &pins, options)?;
         let policy = config.policy();
         let limits = maps::limits(&mut ebpf, &links, &config, options)?;
@@ -48,7 +50,7 @@ impl Datapath {
         let counters = maps::counters(&mut ebpf)?;
         let overflow = maps::array(&mut ebpf, "OVERFLOW")?;
         let events = Some(ExcessEvents::new(&mut ebpf)?);
-        links.adopt(&mut ebpf, has_policy)?;
+        links.adopt(&mut ebpf, left.has_policy)?;
         fault::after("adopting the links");
         older.map_or(Ok(()), |older| older.finish(hosts.reader().directions()))?;
         let hook = options.hook;
@@ -62,7 +64,7 @@ impl Datapath {
             events,
             overflow,
             hook,
-            adopted,
+            adopted: left.is_any,
             turn: 0,
         };
         datapath.forget_limits_of_lost_links();
@@ -120,19 +122,32 @@ impl Datapath {
     }
 }
 
-/// Without one of these maps, programs would limit nothing until the policy is in force again.
-const POLICY_MAPS: [&str; 4] = ["CONFIG", "LIMITS", "PREFIXES", "SHARED"];
+/// What earlier agents have left.
+struct Left {
+    /// Any pin.
+    is_any: bool,
+    /// All that a policy is made of.
+    has_policy: bool,
+}
 
 /// Loads the programs with the maps of an earlier agent, or with new ones; whatever is pinned is held from now on.
-fn load(options: &Options, pins: &Pins, older: Option<&Older>) -> Result<Ebpf> {
+///
+/// Maps stand for something only together. Where one is missing, all begin anew, and programs of an earlier agent go
+/// on with theirs until the policy is in force. Only then is the last one pinned: an agent that ends before that leaves
+/// maps that nobody adopts.
+fn load(options: &Options, pins: &Pins, older: Option<&Older>, left: &Left) -> Result<Ebpf> {
     pins.check_maps()?;
-    let is_new = older.is_none() && !pins.path("CONFIG").exists();
+    if !left.has_policy {
+        pins.remove_maps()?;
+    }
     let place = |name: &str| {
         let older = older.and_then(|older| older.path(name));
         older.unwrap_or_else(|| pins.path(name))
     };
     let ebpf = object::load(options, place).inspect_err(|_| {
-        if is_new && let Err(error) = pins.remove() {
+        if !left.is_any
+            && let Err(error) = pins.remove()
+        {
             tracing::warn!(%error, "removing what a failed start has left");
         }
     })?;
@@ -140,6 +155,9 @@ fn load(options: &Options, pins: &Pins, older: Option<&Older>) -> Result<Ebpf> {
         older.move_pins(pins)?;
     }
     pins.names()?.iter().try_for_each(|name| pins.hold(name))?;
+    if !left.has_policy {
+        pins.withhold()?;
+    }
     Ok(ebpf)
 }
 
@@ -170,9 +188,12 @@ fn note_ipv6_host_prefix(found: u8, asked: u8) {
 }
 
 /// Detaches every link of the pins.
+///
+/// Where maps are missing, or of a foreign layout, links go with their own pins, and clsact filters are found by
+/// their handles.
 fn detach(pins: &Pins, options: &Options) -> Result<()> {
-    pins.check_maps()?;
-    if !pins.path("LINKS").exists() || !pins.path("CONFIG").exists() {
+    let is_readable = ["LINKS", "CONFIG"].iter().all(|name| pins.path(name).exists());
+    if !is_readable || pins.check_maps().is_err() {
         return Ok(());
     }
     let links = Array::try_from(Map::Array(pinned(pins, "LINKS")?))

@@ -20,6 +20,9 @@ use crate::{
     instance::pin_directory,
 };
 
+/// The map that is pinned last.
+const LAST: &str = "CONFIG";
+
 const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
 
 /// The pins of one instance.
@@ -156,6 +159,33 @@ impl Pins {
         Ok(())
     }
 
+    /// Whether every map is pinned.
+    pub(super) fn have_all_maps(&self) -> bool {
+        MAPS.iter().all(|layout| self.path(layout.name).exists())
+    }
+
+    /// Removes the pins of maps; links keep theirs.
+    pub(super) fn remove_maps(&self) -> Result<()> {
+        let paths = MAPS.iter().map(|layout| self.path(layout.name));
+        paths.filter(|path| path.exists()).try_for_each(|path| remove_file(&path))
+    }
+
+    /// Removes the pin of the map without which nobody adopts the others, until [`complete`](Self::complete).
+    pub(super) fn withhold(&self) -> Result<()> {
+        remove_file(&self.path(LAST))
+    }
+
+    /// Pins what was [withheld](Self::withhold).
+    pub(super) fn complete(&self) -> Result<()> {
+        let path = self.path(LAST);
+        let Some(map) = self.held.get(LAST).filter(|_| !path.exists()) else { return Ok(()) };
+        fault::before("pinning the last map")
+            .and_then(|()| bpf::pin(map.as_fd(), &path))
+            .map_err(|error| refused(error, format!("pinning {}", path.display())))?;
+        fault::after("pinning the last map");
+        Ok(())
+    }
+
     /// Whether there is anything to adopt or remove.
     pub(super) fn exist(&self) -> bool {
         self.directory.exists()
@@ -179,6 +209,16 @@ impl Pins {
             }
         }
         Ok(())
+    }
+}
+
+/// Removes a pin, if it is there.
+fn remove_file(pin: &Path) -> Result<()> {
+    match fault::before("removing a pin").and_then(|()| fs::remove_file(pin)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(refused(error, format!("removing {}", pin.display())))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

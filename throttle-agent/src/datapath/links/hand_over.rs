@@ -58,6 +58,7 @@ impl LinkTable {
             self.waiting.as_mut().and_then(Vec::pop);
         }
         self.waiting = None;
+        self.pins.complete()?;
         self.pins.allow_missing();
         self.remove_orphans()?;
         hooks::remove_strays(&self.pins, |ifindex| self.has(ifindex, HookKind::Clsact)).map(drop)
