@@ -69,8 +69,8 @@ fn another_instance_on_the_same_interface_is_told() {
     let router = lab.router.namespace(End::Router);
     for hook in ["tcx", "clsact"] {
         let other = Agent::start(router, &["--iface", "lan0", "--hook", hook]).unwrap();
-        let name = if hook == "tcx" { other.instance() } else { "(unnamed" };
-        assert_warned(&lab, "lan0", &[&format!("instance {name}"), "attached to lan0 as well"]);
+        let instance = format!("instance {}", other.instance());
+        assert_warned(&lab, "lan0", &[&instance, "attached to lan0 as well"]);
         let status: Value = other.json("status").unwrap();
         let words = status["links"][0]["warnings"].to_string();
         assert!(words.contains(&format!("instance {}", lab.agent.instance())), "{words}");

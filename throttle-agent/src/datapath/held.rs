@@ -61,6 +61,11 @@ impl Held {
         self.state().stale.insert(name.to_owned());
     }
 
+    /// Whether the pin of this name stands for nothing.
+    pub(super) fn is_stale(&self, name: &str) -> bool {
+        self.state().stale.contains(name)
+    }
+
     /// What is held under this name, pinned or not.
     pub(super) fn get(&self, name: &str) -> Option<OwnedFd> {
         self.state().objects.get(name)?.try_clone().ok()

@@ -52,7 +52,8 @@ impl Interface {
     /// The interface with this index; `None` when it is gone.
     pub(super) fn with_index(index: u32) -> Option<Self> {
         let name = if_indextoname(index).ok()?.into_string().ok()?;
-        Some(Self { name, index })
+        // For nix, what is not found has a name as well: none.
+        (!name.is_empty()).then_some(Self { name, index })
     }
 
     /// What packets of the interface begin with.
@@ -89,5 +90,17 @@ impl Interface {
         }
         // SAFETY: the call has filled this member of the union.
         Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Interface;
+
+    #[test]
+    fn an_index_without_an_interface_is_that_of_none() {
+        let loopback = Interface::named("lo").unwrap();
+        assert_eq!(Interface::with_index(loopback.index).unwrap().name, "lo");
+        assert!(Interface::with_index(i32::MAX as u32).is_none());
     }
 }

@@ -93,6 +93,9 @@ impl Pins {
 
     /// Opens what is pinned under this name, or was when it was [held](Self::hold).
     pub(super) fn open(&self, name: &str) -> io::Result<OwnedFd> {
+        if self.held.is_stale(name) {
+            return self.held.get(name).ok_or(io::ErrorKind::NotFound.into());
+        }
         bpf::open_pin(&self.path(name)).or_else(|error| self.held.get(name).ok_or(error))
     }
 
