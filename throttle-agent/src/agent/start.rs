@@ -128,7 +128,7 @@ fn undo(mut kernel: Kernel, before: &HashSet<String>) -> Result<()> {
             kernel.detach(&interface)?;
         }
     }
-    if kernel.datapath.adopted() || !before.is_empty() {
+    if kernel.datapath.adopted() {
         return Ok(());
     }
     let Kernel { datapath, options, .. } = kernel;

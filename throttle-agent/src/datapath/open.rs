@@ -50,7 +50,7 @@ impl Datapath {
         let counters = maps::counters(&mut ebpf)?;
         let overflow = maps::array(&mut ebpf, "OVERFLOW")?;
         let events = Some(ExcessEvents::new(&mut ebpf)?);
-        links.adopt(&mut ebpf, left.has_policy)?;
+        links.adopt(&mut ebpf)?;
         fault::after("adopting the links");
         older.map_or(Ok(()), |older| older.finish(hosts.reader().directions()))?;
         let hook = options.hook;

@@ -19,10 +19,9 @@ use crate::{
 impl LinkTable {
     /// Puts new programs in the place of an earlier agent's, and drops links whose interface is gone.
     ///
-    /// Where the maps have no policy yet, this waits for [`take_over`](Self::take_over), as it does for links that
-    /// are attached until then.
-    pub(in crate::datapath) fn adopt(&mut self, ebpf: &mut Ebpf, has_policy: bool) -> Result<()> {
-        self.waiting = (!has_policy).then(Vec::new);
+    /// These have their policy. Of links that are attached from now on, what an earlier agent has there waits for
+    /// [`take_over`](Self::take_over).
+    pub(in crate::datapath) fn adopt(&mut self, ebpf: &mut Ebpf) -> Result<()> {
         for link in self.links.clone() {
             let Some(interface) = Interface::with_index(link.ifindex) else {
                 tracing::warn!(ifindex = link.ifindex, "interface is gone: its link is dropped");
@@ -38,7 +37,7 @@ impl LinkTable {
             }
             tracing::info!(interface = interface.name, "link adopted");
         }
-        self.waiting.get_or_insert_default();
+        self.waiting = Some(Vec::new());
         Ok(())
     }
 
