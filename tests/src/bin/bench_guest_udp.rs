@@ -1,13 +1,12 @@
 //! Measures how exactly UDP is held to limits where every limiter can be had: in the guests of `cargo xtask bench
 //! guest-udp`. It tells what each limiter made of all rows in a line; what was told becomes tables with `--report`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use throttle_tests::accuracy::guest_udp::{Report, Told, measure, rows};
+use throttle_tests::accuracy::guest_udp::{Report, measure, rows};
 use throttle_tests::accuracy::limiters;
 use throttle_tests::{guest, interrupt};
 
@@ -57,10 +56,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
 }
 
 fn report(file: &Path) -> Result<ExitCode> {
-    let doing = || format!("reading {}", file.display());
-    let text = fs::read_to_string(file).with_context(doing)?;
-    let all: Vec<Told> = serde_json::from_str(&text).with_context(doing)?;
-    let report = Report::of(&all)?;
+    let report = Report::of(&guest::told(file)?)?;
     println!("{report}");
     Ok(if report.missed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

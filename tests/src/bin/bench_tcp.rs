@@ -2,7 +2,6 @@
 //! in each line. It takes netem, fq and bbr, which the guests of `cargo xtask bench tcp` have. What was told becomes
 //! a page with `--report`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -57,9 +56,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
 }
 
 fn report(file: &Path) -> Result<ExitCode> {
-    let doing = || format!("reading {}", file.display());
-    let text = fs::read_to_string(file).with_context(doing)?;
-    let report = Report::of(serde_json::from_str(&text).with_context(doing)?)?;
+    let report = Report::of(guest::told(file)?)?;
     println!("{report}");
     let missed = report.misses().len();
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

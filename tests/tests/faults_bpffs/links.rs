@@ -52,11 +52,7 @@ fn a_link_that_others_detach_comes_back_and_the_other_hook_keeps_its_one_program
             assert!(log.matches(CANNOT).count() <= 1, "{outage}: it is told once: {log}");
             assert_eq!(log.matches("detached by others").count(), 1, "{outage}: {log}");
             end();
-            assert_pinned_again(&agent, 2);
-            agent.kill().unwrap();
-            ledger.assert_held(&format_args!("{outage}, killed")).unwrap();
-            agent.restart().unwrap();
-            ledger.assert_held(&format_args!("{outage}, restarted")).unwrap();
+            assert_goes_on(&mut agent, &mut ledger, outage);
         });
     }
 }
@@ -75,11 +71,7 @@ fn an_interface_that_comes_is_limited_and_one_that_goes_leaves_no_pin() {
             sleep(A_WHILE);
             ledger.assert_held(&outage).unwrap();
             end();
-            assert_pinned_again(&agent, 2);
-            agent.kill().unwrap();
-            ledger.assert_held(&format_args!("{outage}, killed")).unwrap();
-            agent.restart().unwrap();
-            ledger.assert_held(&format_args!("{outage}, restarted")).unwrap();
+            assert_goes_on(&mut agent, &mut ledger, outage);
         });
     }
 }
@@ -144,6 +136,15 @@ fn an_agent_that_ends_without_its_pins_says_that_limits_end_and_which_stay() {
             ledger.assert_held(&hook).unwrap();
         });
     }
+}
+
+/// Limits outlive the agent, and the next one, after an outage that has ended.
+fn assert_goes_on(agent: &mut Agent, ledger: &mut Ledger<'_>, outage: &str) {
+    assert_pinned_again(agent, 2);
+    agent.kill().unwrap();
+    ledger.assert_held(&format_args!("{outage}, killed")).unwrap();
+    agent.restart().unwrap();
+    ledger.assert_held(&format_args!("{outage}, restarted")).unwrap();
 }
 
 /// Waits until each hook has a program; none has two meanwhile.
