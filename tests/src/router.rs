@@ -134,6 +134,16 @@ impl Router {
         lay(&self.router, &self.lans[usize::from(lan)], lan, LanLink::Ethernet).map(drop)
     }
 
+    /// Moves the router's interface of a LAN to another namespace and back, and sets it up again: what was on it
+    /// does not move along.
+    pub fn lend(&self, lan: u8) -> Result<()> {
+        let (interface, borrower) = (format!("lan{lan}"), &self.lans[usize::from(lan)]);
+        self.router.ip(&format!("link set {interface} netns {}", borrower.name()))?;
+        borrower.ip(&format!("link set {interface} netns {}", self.router.name()))?;
+        let [_, far_mac] = lan_macs(lan).map(written);
+        self.router.ip(&near_end(lan, &interface, Some(&far_mac)))
+    }
+
     /// Makes LAN 0 hold `count` hosts where it holds fewer.
     pub fn add_hosts(&self, count: u8) -> Result<()> {
         let [_, far_mac] = lan_macs(0).map(written);
@@ -203,6 +213,24 @@ fn clients(router: &Namespace, lan: u8, link: LanLink<'_>) -> Result<(Namespace,
     Ok((clients, cable))
 }
 
+/// What the router's end of a LAN has: addresses, routes, and hosts that it knows by this address.
+fn near_end(lan: u8, interface: &str, mac: Option<&str>) -> String {
+    let mut script = format!(
+        "addr add 10.77.{lan}.1/24 dev {interface}
+         addr add {}/64 dev {interface} nodad
+         link set {interface} up
+         route add {} dev {interface}\n",
+        lan_address_v6(lan, 1),
+        lan_prefix(lan, Family::V6)
+    );
+    for host in (0..HOSTS).map(|number| End::Host { lan, number }) {
+        for address in Family::ALL.map(|family| host.address(family)) {
+            script += &mac.map(|mac| neighbour(address, mac, interface)).unwrap_or_default();
+        }
+    }
+    script
+}
+
 /// Lays the link of a LAN, with its addresses and routes.
 fn lay(
     router: &Namespace,
@@ -214,26 +242,15 @@ fn lay(
     let gateway = lan_address_v6(lan, 1);
     join(router, &format!("lan{lan}"), &near_mac, clients, &far_mac)?;
     let Interfaces { near, far, has_neighbours, cable } = link.build(router, clients, lan)?;
-    let known = |address: IpAddr, mac: &str, interface: &str| {
-        if has_neighbours { neighbour(address, mac, interface) } else { String::new() }
-    };
     let mut inside = String::new();
-    let mut outside = format!(
-        "addr add 10.77.{lan}.1/24 dev {near}
-         addr add {gateway}/64 dev {near} nodad
-         link set {near} up
-         route add {} dev {near}\n",
-        lan_prefix(lan, Family::V6)
-    );
     for host in (0..HOSTS).map(|number| End::Host { lan, number }) {
         inside += &host_addresses(host, &far);
-        for address in Family::ALL.map(|family| host.address(family)) {
-            outside += &known(address, &far_mac, &near);
-        }
     }
     inside += &format!("link set {far} up\n");
-    for address in [Ipv4Addr::new(10, 77, lan, 1).into(), gateway] {
-        inside += &known(address, &near_mac, &far);
+    if has_neighbours {
+        for address in [Ipv4Addr::new(10, 77, lan, 1).into(), gateway] {
+            inside += &neighbour(address, &near_mac, &far);
+        }
     }
     inside += &format!(
         "route add default via 10.77.{lan}.1
@@ -241,7 +258,7 @@ fn lay(
          route add default via {gateway} dev {far}
         "
     );
-    router.ip(&outside)?;
+    router.ip(&near_end(lan, &near, has_neighbours.then_some(far_mac.as_str())))?;
     clients.ip(&inside)?;
     if link == LanLink::Wireguard {
         wireguard::greet(clients, &far)?;

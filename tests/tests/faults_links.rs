@@ -51,6 +51,13 @@ fn an_interface_that_is_renamed_stays_limited() {
 }
 
 #[test]
+fn an_interface_that_comes_back_from_another_namespace_is_limited_at_once() {
+    require_root!();
+    let lab = limited("lan*", "auto");
+    assert_limited_through(&lab, ("interface lent", PAUSE), || lab.router.lend(0));
+}
+
+#[test]
 fn an_interface_that_appears_late_is_limited() {
     require_root!();
     let router = Router::new().unwrap();

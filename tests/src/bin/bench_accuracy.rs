@@ -20,7 +20,7 @@ struct Options {
     #[arg(long, default_value_t = 30)]
     seconds: u32,
     /// How often each row is measured by each limiter
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     runs: u32,
     /// Whose limits beside ours: police, HTB, nft, hashlimit
     #[arg(long, value_delimiter = ',', default_value = "police,HTB,nft,hashlimit")]

@@ -125,10 +125,13 @@ fn what_is_in_force_and_cannot_be_saved_at_a_start_is_saved_with_the_next_change
         fs::remove_dir_all(agent.saved()).unwrap();
     };
     forget(&mut scene.lab.agent);
-    let mut saving = scene.all_steps(|lab| lab.agent.restart().unwrap());
+    let steps = scene.all_steps(|lab| lab.agent.restart().unwrap());
     let Scene { faults, lab: Lab { agent, .. }, random, .. } = &mut scene;
-    let adopted = saving.iter().position(|step| step.name == "adopting the links").unwrap();
-    saving = saving.drain(adopted..).filter(|step| step.may_be_refused).collect();
+    let is_first = |step: &Step| step.name == "making the directory of saved changes";
+    let is_last = |step: &Step| step.name == "syncing the directory of saved changes";
+    let first = steps.iter().position(is_first).unwrap();
+    let last = steps.iter().rposition(is_last).unwrap();
+    let mut saving = steps[first..=last].to_vec();
     assert!(saving.len() > 1, "{saving:?}");
     if !is_full() {
         saving = vec![saving[random.index(saving.len())].clone()];
