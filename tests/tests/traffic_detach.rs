@@ -85,6 +85,16 @@ fn a_killed_agent_can_be_detached_from_outside() {
 }
 
 #[test]
+fn a_qdisc_that_others_have_removed_does_not_keep_the_rest() {
+    require_root!();
+    let mut lab = Lab::with(Router::new().unwrap(), &CLSACT).unwrap();
+    lab.agent.kill().unwrap();
+    lab.router.namespace(End::Router).tc("qdisc del dev lan0 clsact").unwrap();
+    lab.agent.detach_all().unwrap();
+    assert!(leftovers::of_instance(lab.agent.instance()).is_empty());
+}
+
+#[test]
 fn an_agent_that_was_told_to_detach_on_exit_does() {
     require_root!();
     let arguments = ["--iface", LINK, "--detach-on-exit"];

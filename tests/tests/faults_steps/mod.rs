@@ -44,6 +44,8 @@ const CLEANS_UP: [[&str; 2]; 3] = [
     ["putting the change in force", "removing what a snapshot holds"],
     ["putting the change in force", "cutting the journal"],
 ];
+/// As many steps of one name are walked at most: writing a hundred limits is the same a hundred times.
+const MOST_ALIKE: usize = 24;
 /// What a process is asked for may come after its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -88,15 +90,16 @@ impl Scene {
         format!("apply {}", self.files.path().join(number.to_string()).display())
     }
 
-    /// The steps to walk of `work`, which is done: all in a full run, and as [`few`] says in others.
+    /// The steps to walk of `work`, which is done: as [`most`] says in a full run, and as [`few`] says in others.
     fn steps(&mut self, work: impl FnOnce(&mut Lab)) -> Vec<Step> {
         let steps = self.all_steps(work);
         self.thin(&steps)
     }
 
-    /// All of these in a full run, and as [`few`] says in others.
+    /// Of these what [`most`] says in a full run, and what [`few`] says in others.
     fn thin(&mut self, steps: &[Step]) -> Vec<Step> {
-        let walked = if is_full() { steps.to_vec() } else { few(steps, &mut self.random) };
+        let chosen = if is_full() { most } else { few };
+        let walked = chosen(steps, &mut self.random);
         for step in steps {
             println!("{step}{}", if walked.contains(step) { ", walked" } else { "" });
         }
@@ -122,6 +125,10 @@ impl Scene {
         self.lab.agent.end().unwrap();
         let paths = leftovers::of_instance(self.lab.agent.instance());
         paths.iter().for_each(|path| leftovers::remove(path));
+        let namespace = self.lab.router.namespace(End::Router);
+        if hooks::has_clsact(namespace, LINK).unwrap() {
+            namespace.tc(&format!("qdisc del dev {LINK} clsact")).unwrap();
+        }
         self.assert_nothing_left(&"removing the pins");
     }
 
@@ -145,17 +152,33 @@ fn hooks_to_walk() -> &'static [&'static str] {
     if is_full() { &["auto", "clsact"] } else { &["auto"] }
 }
 
-/// What a short run walks of some steps: of those of one name, which are alike, one by chance; and of these
-/// every third, from one by chance on.
+/// What a full run walks of some steps: all, but of those of one name [`MOST_ALIKE`] by chance.
+fn most(steps: &[Step], random: &mut Random) -> Vec<Step> {
+    by_chance(steps, MOST_ALIKE, random)
+}
+
+/// What a short run walks of some steps: of those of one name one by chance, and of these every third, from one by
+/// chance on.
 fn few(steps: &[Step], random: &mut Random) -> Vec<Step> {
+    let chosen = by_chance(steps, 1, random);
+    let first = random.index(3.min(chosen.len()));
+    chosen.into_iter().skip(first).step_by(3).collect()
+}
+
+/// The steps without some by chance, so that no more than `most` have one name.
+fn by_chance(steps: &[Step], most: usize, random: &mut Random) -> Vec<Step> {
     let mut alike = BTreeMap::<_, Vec<_>>::new();
     for step in steps {
         alike.entry((&step.name, step.may_be_refused)).or_default().push(step);
     }
-    let mut chosen: Vec<_> = alike.values().map(|alike| random.pick(alike).clone()).collect();
+    for alike in alike.values_mut() {
+        while alike.len() > most {
+            alike.swap_remove(random.index(alike.len()));
+        }
+    }
+    let mut chosen: Vec<_> = alike.into_values().flatten().cloned().collect();
     chosen.sort_by_key(|step| step.number);
-    let first = random.index(3.min(chosen.len()));
-    chosen.into_iter().skip(first).step_by(3).collect()
+    chosen
 }
 
 /// All that a policy has.

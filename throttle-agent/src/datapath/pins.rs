@@ -198,9 +198,7 @@ impl Pins {
     pub(super) fn remove(&self) -> Result<()> {
         let failed = |error| refused(error, format!("removing {}", self.directory.display()));
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
-            let pin = entry.map_err(failed)?.path();
-            let removed = fault::before("removing a pin").and_then(|()| fs::remove_file(pin));
-            removed.map_err(failed)?;
+            remove_file(&entry.map_err(failed)?.path())?;
         }
         fault::before("removing the directory of the pins")
             .and_then(|()| fs::remove_dir(&self.directory))

@@ -198,7 +198,7 @@ pub(super) fn remove(interface: &Interface, hook: Hook, handle: u32) -> Result<(
     }
 }
 
-/// Removes the clsact qdisc unless filters of others use it.
+/// Removes the clsact qdisc unless filters of others use it; it may be gone already.
 pub(in crate::datapath) fn remove_qdisc_if_unused(interface: &Interface) -> Result<()> {
     let doing = || format!("removing the clsact qdisc of {}", interface.name);
     fault::before("removing a qdisc").map_err(|error| refused(error, doing()))?;
@@ -216,8 +216,12 @@ async fn remove_qdisc(handle: Handle, index: i32) -> anyhow::Result<()> {
     let mut request = handle.qdisc().del(index);
     let header = &mut request.message_mut().header;
     header.parent = rtnetlink::packet_route::tc::TcHandle::CLSACT;
-    request.execute().await?;
-    Ok(())
+    match request.execute().await {
+        Err(rtnetlink::Error::NetlinkError(message)) if message.raw_code() == -libc::ENOENT => {
+            Ok(())
+        }
+        done => Ok(done?),
+    }
 }
 
 fn existing(interface: &Interface, hook: Hook, handle: u32) -> Result<SchedClassifierLink> {
