@@ -39,9 +39,19 @@ impl Datapath {
             is_any: older.is_some() || !pins.names()?.is_empty(),
             has_policy: older.is_some() || pins.have_all_maps(),
         };
-        let mut ebpf = load(options, &pins, older.as_ref(), &left)?;
+        Self::load(options, &pins, older, &left).inspect_err(|_| {
+            if !left.is_any
+                && let Err(error) = pins.remove()
+            {
+                tracing::warn!(%error, "removing what a failed start has left");
+            }
+        })
+    }
+
+    fn load(options: &Options, pins: &Pins, older: Option<Older>, left: &Left) -> Result<Self> {
+        let mut ebpf = load(options, pins, older.as_ref(), left)?;
         let mut config = maps::config(&mut ebpf)?;
-        let mut links = prepare(&mut ebpf, &mut config, &pins, options)?;
+        let mut links = prepare(&mut ebpf, &mut config, pins, options)?;
         let policy = config.policy();
         let limits = maps::limits(&mut ebpf, &links, &config, options)?;
         // Hosts bound while an earlier agent was killed half-way look their limit up anew.
@@ -144,13 +154,7 @@ fn load(options: &Options, pins: &Pins, older: Option<&Older>, left: &Left) -> R
         let older = older.and_then(|older| older.path(name));
         older.unwrap_or_else(|| pins.path(name))
     };
-    let ebpf = object::load(options, place).inspect_err(|_| {
-        if !left.is_any
-            && let Err(error) = pins.remove()
-        {
-            tracing::warn!(%error, "removing what a failed start has left");
-        }
-    })?;
+    let ebpf = object::load(options, place)?;
     if let Some(older) = older {
         older.move_pins(pins)?;
     }
