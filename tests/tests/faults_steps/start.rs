@@ -131,15 +131,16 @@ fn what_is_in_force_and_cannot_be_saved_at_a_start_is_saved_with_the_next_change
     let is_last = |step: &Step| step.name == "syncing the directory of saved changes";
     let first = steps.iter().position(is_first).unwrap();
     let last = steps.iter().rposition(is_last).unwrap();
-    let mut saving = steps[first..=last].to_vec();
+    let mut saving = &steps[first..=last];
     assert!(saving.len() > 1, "{saving:?}");
     if !is_full() {
-        saving = vec![saving[random.index(saving.len())].clone()];
+        let chosen = random.index(saving.len());
+        saving = &saving[chosen..=chosen];
     }
     let refuse = Fault::Refuse(Errno::ENOSPC as i32);
     for step in saving {
         forget(agent);
-        faults.bring_about(refuse, &step, || agent.restart()).unwrap().unwrap();
+        faults.bring_about(refuse, step, || agent.restart()).unwrap().unwrap();
         assert!(agent.log_tail().contains("No space left on device"), "{step}");
         assert_eq!(policy(agent), acknowledged, "{step}");
         agent.done("limit set 10.9.0.0/24 --down 5mbit").unwrap();

@@ -39,7 +39,7 @@ impl Datapath {
             is_any: older.is_some() || !pins.names()?.is_empty(),
             has_policy: older.is_some() || pins.have_all_maps(),
         };
-        Self::load(options, &pins, older, &left).inspect_err(|_| {
+        Self::assemble(options, &pins, older, &left).inspect_err(|_| {
             if !left.is_any
                 && let Err(error) = pins.remove()
             {
@@ -48,7 +48,8 @@ impl Datapath {
         })
     }
 
-    fn load(options: &Options, pins: &Pins, older: Option<Older>, left: &Left) -> Result<Self> {
+    /// Loads the program and reads everything that the maps hold.
+    fn assemble(options: &Options, pins: &Pins, older: Option<Older>, left: &Left) -> Result<Self> {
         let mut ebpf = load(options, pins, older.as_ref(), left)?;
         let mut config = maps::config(&mut ebpf)?;
         let mut links = prepare(&mut ebpf, &mut config, pins, options)?;
