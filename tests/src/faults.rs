@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::agent;
 use crate::folder::Folder;
 
-/// What an agent is asked for may come after its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What an agent is asked for may come after its answer: a busy disk takes its time to sync what is saved.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What tests with a choice draw from, in place of chance.
 const SEED: &str = "THROTTLE_FAULT_SEED";

@@ -127,9 +127,7 @@ impl Client {
             let response = self.open(method, path, body).await?;
             self.collect(response).await
         };
-        timeout(PATIENCE, asked).await.map_err(|_| {
-            Error::failed(format_args!("no answer from {} in {PATIENCE:?}", self.socket.display()))
-        })?
+        timeout(PATIENCE, asked).await.map_err(|_| self.too_slow())?
     }
 
     /// Connects, sends the request, and turns a refusal into an error.
@@ -180,6 +178,15 @@ impl Client {
             return error;
         }
         error.hint("run it as root, for instance with sudo, or as a member of group throttle")
+    }
+
+    fn too_slow(&self) -> Error {
+        let socket = self.socket.display();
+        Error::failed(format_args!("no answer from {socket} in {PATIENCE:?}")).hint(format_args!(
+            "the agent may still be at it, as where the disk is slow that it saves changes on: what it was asked \
+             for comes into force as a whole or not at all, and throttle-agent status{} answers at any time",
+            self.instance.option()
+        ))
     }
 
     fn hung_up(&self, error: hyper::Error) -> Error {

@@ -306,6 +306,19 @@ async fn a_dead_agents_socket_is_no_agent() {
     assert_eq!(client.get::<Value>("/v1/status").await.unwrap_err().kind(), Kind::NotRunning);
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_in_vain_hears_what_may_still_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let _silent = UnixListener::bind(directory.path().join("wan.sock")).unwrap();
+    let client = Client::new("wan".parse().unwrap(), directory.path());
+    let error = client.delete::<Value>("/v1/limits/10.0.0.0/24").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Failed);
+    assert!(error.to_string().ends_with("wan.sock in 30s"), "{error}");
+    let hint = error.hint_text().unwrap();
+    assert!(hint.contains("as a whole or not at all"), "{hint}");
+    assert!(hint.contains("throttle-agent status --instance wan"), "{hint}");
+}
+
 #[tokio::test]
 async fn strangers_hear_a_refusal_whatever_they_ask() {
     let running = Running::start();
