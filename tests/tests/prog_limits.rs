@@ -278,12 +278,12 @@ fn a_restarted_agent_adopts_limits_debts_and_counters() {
     require_root!();
     with_program(Side::Far, |program| {
         let limits = [
-            limits::each("10.0.0.0/24", limits::bytes(1)),
+            limits::each("10.0.0.0/24", limits::rated(800, 1)),
             limits::shared("10.0.1.0/24", limits::packets(3)),
             limits::total("fd00::/48", limits::rated(10_000_000, 312_500)),
         ];
         limits.iter().for_each(|limit| program.set(limit));
-        // A debt of 28 seconds, which a slow restart does not outlast: each byte of payload has its own headers.
+        // A debt of almost five minutes, which a slow restart does not outlast: each byte of payload has its own headers.
         let (segments, moved) =
             (Segments { size_bytes: 1, count: 972 }, Tally { packets: 972, bytes: 972 * 29 });
         let (sent, conforms) = (up("10.0.0.1"), Reason::Conforms);

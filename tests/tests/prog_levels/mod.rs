@@ -181,9 +181,9 @@ fn groups_and_links_are_adopted_after_a_restart() {
         let limit = limits::within(limits::each(PREFIX, of_bytes(100)), GROUP);
         program.set(&limit);
         program.set(&limits::peer("192.0.2.9/32"));
-        // A debt of half a minute, which a slow restart does not outlast.
+        // A debt of six minutes, which a slow restart does not outlast: every four bytes of payload have headers.
         let merged = Frame::tcp(HOST, PEER).layer3_bytes(3040).bytes();
-        program.run_segments(Hook::Ingress, &merged, Segments { size_bytes: 1448, count: 3 });
+        program.run_segments(Hook::Ingress, &merged, Segments { size_bytes: 4, count: 750 });
         program.restart();
         assert_eq!(program.datapath().groups(), groups);
         assert_eq!(program.datapath().link_limit("lo"), Some(link));
