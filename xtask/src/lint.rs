@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: formatting, clippy, licences and sources.
+//! `cargo xtask lint`: formatting, lock files, clippy, licences and sources.
 
 use std::env;
 use std::process::Command;
@@ -11,6 +11,7 @@ use crate::{ebpf, exec, setup, workspace};
 pub(crate) fn run() -> Result<()> {
     setup::run(setup::For::Lint)?;
     format()?;
+    locks()?;
     host()?;
     ebpf()?;
     dependencies()
@@ -18,6 +19,16 @@ pub(crate) fn run() -> Result<()> {
 
 fn format() -> Result<()> {
     exec::run(workspace::cargo()?.args(["fmt", "--all", "--check"]), "checking the format")
+}
+
+/// Each lock file has all that its manifests ask for: no build changes it.
+fn locks() -> Result<()> {
+    for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml"] {
+        let mut cargo = workspace::cargo()?;
+        cargo.args(["metadata", "--locked", "--format-version=1", "--manifest-path", manifest]);
+        exec::output(&mut cargo, "checking the lock files")?;
+    }
+    Ok(())
 }
 
 /// The default members: all but the eBPF crate, whose features must not mix with the host's. The agent as tests have

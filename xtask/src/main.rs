@@ -103,7 +103,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Check formatting, clippy on the host and the eBPF crates, licences and sources
+    /// Check formatting, lock files, clippy on the host and the eBPF crates, licences and sources
     Lint,
     /// Run what CI runs: setup, lint, test, demo, package, vmtest; a skipped test counts as failed (root)
     Ci {
