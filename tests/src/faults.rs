@@ -16,7 +16,7 @@ use crate::agent;
 use crate::folder::Folder;
 
 /// What an agent is asked for may come after its answer: a busy disk takes its time to sync what is saved.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What tests with a choice draw from, in place of chance.
 const SEED: &str = "THROTTLE_FAULT_SEED";

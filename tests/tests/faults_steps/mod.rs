@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use throttle_tests::agent::Agent;
-use throttle_tests::faults::{self, Faults, Step};
+use throttle_tests::faults::{self, Faults, PATIENCE, Step};
 use throttle_tests::folder::Folder;
 use throttle_tests::hooks;
 use throttle_tests::lab::Lab;
@@ -46,8 +46,6 @@ const CLEANS_UP: [[&str; 2]; 3] = [
 ];
 /// As many steps of one name are walked at most: writing a hundred limits is the same a hundred times.
 const MOST_ALIKE: usize = 24;
-/// What a process is asked for may come after its answer: a busy disk takes its time to sync what is saved.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An agent with steps, where it runs, and files with [`POLICIES`].
 struct Scene {
