@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use throttle_agent::instance::{PIN_ROOT, RUN_DIR};
 
-use crate::command;
 use crate::foreign::BPFFS;
+use crate::{command, tmux};
 
-/// Start of every name this package gives to a namespace or an agent instance; a process id follows.
+/// Start of every name this package gives to a namespace or an agent instance: `thr<pid>-<n>`, and what follows.
 pub const PREFIX: &str = "thr";
 /// Where `ip netns` keeps its names.
 pub const NETNS_DIRECTORY: &str = "/run/netns";
@@ -30,6 +30,7 @@ pub fn sweep() {
         remove(&path);
         remove_empty_parents(&path);
     }
+    tmux::sweep(is_orphan);
 }
 
 /// Every pin directory and socket that belongs to the agent instance.
@@ -68,15 +69,22 @@ fn paths_where(wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         .collect()
 }
 
-fn names(directory: &Path) -> impl Iterator<Item = String> + use<> {
+pub(crate) fn names(directory: &Path) -> impl Iterator<Item = String> + use<> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok())
 }
 
+/// Whether it is a name of ours, of a process that is gone. Users may have names that begin like ours.
 fn is_orphan(name: &str) -> bool {
-    let digits = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-    let process = digits.and_then(|digits| digits.parse::<u32>().ok());
-    process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists())
+    process(name).is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists())
+}
+
+/// The process that gave a name: `thr<pid>-<n>`, alone or before `-` or `.`.
+fn process(name: &str) -> Option<u32> {
+    let (process, rest) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    let count = rest.split(['-', '.']).next()?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(process) && is_number(count) { process.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -85,9 +93,13 @@ mod tests {
 
     #[test]
     fn only_names_of_dead_processes_are_orphans() {
-        assert!(is_orphan("thr4294967295-0-router"));
+        for own in ["thr4294967295-0", "thr4294967295-12-router", "thr4294967295-0.state"] {
+            assert!(is_orphan(own), "{own}");
+        }
         assert!(!is_orphan(&format!("thr{}-0-router", std::process::id())));
-        for foreign in ["thr", "three-1", "thr12x-1", "default"] {
+        for foreign in
+            ["thr", "three-1", "thr12x-1", "thr4294967295", "thr4294967295-lab", "default"]
+        {
             assert!(!is_orphan(foreign), "{foreign}");
         }
     }

@@ -1,16 +1,40 @@
 //! A terminal of its own for programs that need one: tmux, without anybody in front of it.
 
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use nix::unistd::Uid;
 
 use crate::command::run;
+use crate::leftovers;
 use crate::netns::unique_name;
 
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Ends the servers whose sockets have names that `is_orphan` accepts.
+pub(crate) fn sweep(is_orphan: impl Fn(&str) -> bool) {
+    let parent = env::var_os("TMUX_TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from);
+    let directory = parent.join(format!("tmux-{}", Uid::effective()));
+    for name in leftovers::names(&directory).filter(|name| is_orphan(name)) {
+        let socket = directory.join(name);
+        eprintln!("ending the leftover terminal {}", socket.display());
+        end(&socket);
+    }
+}
+
+/// Ends the server of a socket, and removes the socket where there is none.
+fn end(socket: &Path) {
+    // Nothing is left to end where the server did not start.
+    let _not_started = run(Command::new("tmux").arg("-S").arg(socket).arg("kill-server"));
+    if socket.exists() {
+        leftovers::remove(socket);
+    }
+}
 
 /// A shell on a terminal; both end on drop.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use throttle_tests::netns::unique_name;
 use throttle_tests::offload::{self, Offload};
 use throttle_tests::promise;
 use throttle_tests::require_root;
+use throttle_tests::restrict::skip;
 use throttle_tests::router::{End, Router};
 use throttle_tests::scenario::{SETTLED, rate_held_to};
 use throttle_tests::traffic::{Case, Direction, Family, MBIT, Transport};
@@ -97,7 +98,7 @@ fn buffers_beyond_64_kib_are_counted_as_on_the_wire() {
     for (end, interface) in [(HOST, "eth0"), (End::Router, LINK)] {
         let namespace = lab.router.namespace(end);
         if let Err(error) = offload::set_largest_buffers(namespace, interface, 185_000) {
-            println!("SKIPPED: the kernel has no BIG TCP of both IP versions: {error:#}");
+            skip(&format!("the kernel has no BIG TCP of both IP versions: {error:#}"));
             return;
         }
     }
