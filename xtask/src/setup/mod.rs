@@ -48,7 +48,7 @@ pub(crate) fn run(purpose: For) -> Result<()> {
             present.push(toolchain::target(crate::package::TARGET)?);
             let mut lists = vec![packages::PACKAGE];
             if purpose == For::PackageCheck {
-                lists.push(packages::PACKAGE_CHECK);
+                lists.extend([packages::TESTS, packages::PACKAGE_CHECK]);
             }
             present.push(packages::prepare(&lists)?);
         }

@@ -61,13 +61,13 @@ fn is_reproducible(parts: &Parts, directory: &Path, made: [&Path; 2]) -> Result<
     fs::remove_dir_all(again.path()).context("removing what was made again")
 }
 
-/// In a Debian that nobody has booted, as installers and builders of images have it.
+/// In a Debian that nobody has booted, as installers and builders of images have it; with no interface of this machine.
 fn installs_and_purges(root: &Root, package: &Path) -> Result<()> {
     let before = files(root.path())?;
     fs::copy(package, root.path().join("package.deb")).context("copying the package")?;
     let inside = |words: &str| {
-        let mut command = Command::new("chroot");
-        command.arg(root.path()).args(words.split_whitespace());
+        let mut command = Command::new("unshare");
+        command.args(["--net", "chroot"]).arg(root.path()).args(words.split_whitespace());
         exec::output(command.env("LC_ALL", "C"), "working in a Debian")
     };
     inside("dpkg --install /package.deb")?;
