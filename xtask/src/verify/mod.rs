@@ -45,21 +45,25 @@ pub(crate) fn run(record: Recording, skipped: Skipped) -> Result<()> {
     let found: Vec<Verification> =
         serde_json::from_str(&json).with_context(|| format!("reading `{json}`"))?;
     let mut kept = Kept::read()?;
-    let text = found.iter().map(|found| table::of(found, &kept)).collect::<Vec<_>>().join("\n");
-    println!("{text}");
+    println!("{}", tables(&found, &kept));
     let is_recording = record == Recording::Figures;
-    let faults: Vec<_> = found.iter().flat_map(|found| kept.faults(found, is_recording)).collect();
-    if let Some(draft) = draft.filter(|_| record == Recording::Page || faults.is_empty()) {
-        draft.record(&text)?;
-    }
-    ensure!(faults.is_empty(), "the program is not accepted:\n{}", faults.join("\n"));
     let first = found.first().context("the program was not loaded")?;
-    if is_recording {
+    let faults: Vec<_> = found.iter().flat_map(|found| kept.faults(found, is_recording)).collect();
+    if is_recording && faults.is_empty() {
         kept.set(first);
         kept.write()?;
-    } else if let Some(lack) = kept.lack(first) {
+    }
+    if let Some(draft) = draft.filter(|_| record == Recording::Page || faults.is_empty()) {
+        draft.record(&tables(&found, &kept))?;
+    }
+    ensure!(faults.is_empty(), "the program is not accepted:\n{}", faults.join("\n"));
+    if let Some(lack) = kept.lack(first) {
         println!("SKIPPED: {lack}");
         ensure!(skipped == Skipped::IsTold, "{lack}");
     }
     Ok(())
+}
+
+fn tables(found: &[Verification], kept: &Kept) -> String {
+    found.iter().map(|found| table::of(found, kept)).collect::<Vec<_>>().join("\n")
 }

@@ -14,12 +14,13 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use serde_json::Value;
 
+use super::folder::Folder;
 use super::guest::{self, Told};
 use super::initramfs::{self, Content};
 use super::kernel::{self, Kernel};
 use super::payload::executable;
 use super::qemu::{Clock, Line, Machine};
-use crate::{demo, setup, workspace};
+use crate::{demo, setup};
 
 /// How long a guest may say nothing: longer than one limiter is measured where the machine has other work to do.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
@@ -87,23 +88,21 @@ pub(super) fn in_guests(
     ensure!(ARCH == "x86_64", "the kernels are for x86_64, this machine is {ARCH}");
     ensure!(runs > 0, "cannot measure 0 runs; accepted: 1 or more");
     setup::run(setup::For::VirtualMachines)?;
-    let dir = workspace::root()?.join("target/vm");
-    let told = dir.join(format!("{name}.json"));
-    let files = kernel::fetch(Kernel::Linux6_12)?;
+    let folder = Folder::hold()?;
+    let told = folder.path().join(format!("{name}.json"));
+    let files = kernel::fetch(&folder, Kernel::Linux6_12)?;
     let binaries = binaries(name)?;
     eprintln!("{name}: booting {}, {runs} times, under software emulation", files.release);
     let one_run = |run| {
-        let initramfs = dir.join(format!("{name}-{run}.cpio"));
+        let initramfs = folder.scratch(&format!("{name}-{run}.cpio"));
         let content = Content {
             files: binaries.clone(),
             command: command(run),
             environment: "export THROTTLE_AGENT=/usr/local/bin/throttle-agent\n",
         };
-        initramfs::write(&initramfs, &files, &content)?;
-        let machine = Machine::boot(&files.image, &initramfs, Clock::Instructions);
-        let batches = machine.and_then(|machine| follow(&machine, run));
-        fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
-        let batches = batches?;
+        initramfs::write(initramfs.path(), &files, &content)?;
+        let machine = Machine::boot(&files.image, initramfs.path(), Clock::Instructions)?;
+        let batches = follow(&machine, run)?;
         ensure!(!batches.is_empty(), "the guest measured nothing");
         Ok(batches)
     };

@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use super::apt::Archive;
-use crate::{exec, workspace};
+use super::folder::Folder;
+use crate::exec;
 
 /// What the package names of the kernels end in. Those of the cloud flavour, made for virtual machines, are a third
 /// as large but have no PPP.
@@ -86,12 +87,11 @@ pub(super) struct Files {
 }
 
 /// The files of `kernel`: those that the archive has, or had when it was last asked.
-pub(super) fn fetch(kernel: Kernel) -> Result<Files> {
-    let parent = workspace::root()?.join("target/vm");
-    let folder = format!("{}-{FLAVOUR}", kernel.name());
-    let dir = parent.join(&folder);
+pub(super) fn fetch(folder: &Folder, kernel: Kernel) -> Result<Files> {
+    let name = format!("{}-{FLAVOUR}", kernel.name());
+    let dir = folder.path().join(&name);
     if !is_fresh(&dir) {
-        let partial = parent.join(format!("{folder}.partial"));
+        let partial = folder.path().join(format!("{name}.partial"));
         remove_if_there(&partial)?;
         let outcome = renew(kernel, &dir, &partial);
         remove_if_there(&partial)?;

@@ -4,6 +4,7 @@
 mod apt;
 mod bench;
 mod cpio;
+mod folder;
 mod guest;
 mod guest_udp;
 mod initramfs;
@@ -15,15 +16,15 @@ mod qemu;
 mod report;
 
 use std::env::consts::ARCH;
-use std::fs;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::ValueEnum as _;
 
+use crate::setup;
 use crate::test::Tally;
 use crate::verify::{Kept, Recording};
-use crate::{setup, workspace};
+use folder::Folder;
 use guest::Outcome;
 use kernel::Files;
 use payload::Payload;
@@ -35,7 +36,8 @@ pub(crate) use guest_udp::guest_udp as bench_guest_udp;
 pub(crate) use kernel::Kernel;
 
 /// Runs the suites on each of `kernels`, or on all, and prints what ran and what the verifiers say. Of what is to be
-/// recorded, only what all suites did on all kernels goes to the page, and figures only where all that ran has passed. Ends with a line `N passed, N failed`.
+/// recorded, only what all suites did on all kernels goes to the page, and figures only where all that ran has passed.
+/// Ends with a line `N passed, N failed`.
 pub(crate) fn run(kernels: &[Kernel], filter: Option<&str>, record: Recording) -> Result<()> {
     let mut tally = Tally::default();
     let outcome = measure(kernels, filter, record, &mut tally);
@@ -55,11 +57,12 @@ pub(crate) fn measure(
     let to_page = record != Recording::Nothing && is_whole;
     let draft = to_page.then(|| report::SECTION.open()).transpose()?;
     setup::run(setup::For::VirtualMachines)?;
+    let folder = Folder::hold()?;
     let payload = Payload::build(filter, record == Recording::Figures)?;
     let kernels = if kernels.is_empty() { Kernel::value_variants() } else { kernels };
     let (mut all, mut failed) = (Vec::new(), Vec::new());
     for &kernel in kernels {
-        let outcome = run_on(kernel, &payload, filter.is_none()).and_then(|ran| {
+        let outcome = run_on(&folder, kernel, &payload, filter.is_none()).and_then(|ran| {
             all.push(ran);
             all.last().map_or(Ok(()), Ran::check)
         });
@@ -70,35 +73,34 @@ pub(crate) fn measure(
     }
     all.iter().for_each(|ran| sum.add(&ran.outcome.tally));
     let mut kept = Kept::read()?;
-    let text = report::text(&all, &kept)?;
-    println!("{text}");
+    println!("{}", report::text(&all, &kept)?);
+    if record == Recording::Figures && failed.is_empty() {
+        report::record_figures(&all, &mut kept)?;
+    }
     match draft {
-        Some(draft) if all.len() == kernels.len() => draft.record(&text)?,
+        Some(draft) if all.len() == kernels.len() => draft.record(&report::text(&all, &kept)?)?,
         Some(_) => eprintln!("vmtest: docs/kernels.md stays, since not every kernel ran"),
         None if record == Recording::Nothing => {}
         None => eprintln!("vmtest: docs/kernels.md stays: it tells of all suites on all kernels"),
-    }
-    if record == Recording::Figures && failed.is_empty() {
-        report::record_figures(&all, &mut kept)?;
     }
     ensure!(failed.is_empty(), "failed on the kernels: {}", failed.join(", "));
     Ok(())
 }
 
 /// Runs the tests of `payload` on one kernel; `is_whole` if they are all that a guest can run.
-fn run_on(kernel: Kernel, payload: &Payload, is_whole: bool) -> Result<Ran> {
+fn run_on(folder: &Folder, kernel: Kernel, payload: &Payload, is_whole: bool) -> Result<Ran> {
     let plan = payload.plan(kernel);
     if is_whole {
         plan.check_areas()?;
     }
-    let files = kernel::fetch(kernel)?;
+    let files = kernel::fetch(folder, kernel)?;
     for (test, reason) in &plan.left_out {
         println!("SKIPPED: {test}: {reason}");
     }
     let start = Instant::now();
     let mut outcome = Outcome::default();
     for (clock, tests) in plan.guests() {
-        outcome.add(boot(kernel, &files, payload, clock, &tests)?);
+        outcome.add(boot(folder, &files, payload, clock, &tests)?);
     }
     outcome.tally.skipped += plan.left_out.len() as u64;
     let seconds = start.elapsed().as_secs();
@@ -109,18 +111,16 @@ fn run_on(kernel: Kernel, payload: &Payload, is_whole: bool) -> Result<Ran> {
 
 /// Runs some tests in a guest.
 fn boot(
-    kernel: Kernel,
+    folder: &Folder,
     files: &Files,
     payload: &Payload,
     clock: Clock,
     tests: &[&str],
 ) -> Result<Outcome> {
-    let initramfs = workspace::root()?.join(format!("target/vm/{}.cpio", kernel.name()));
-    initramfs::write(&initramfs, files, &payload.content(tests))?;
+    let initramfs = folder.scratch("tests.cpio");
+    initramfs::write(initramfs.path(), files, &payload.content(tests))?;
     let count = tests.len();
     eprintln!("vmtest: booting {} under software emulation for {count} tests", files.release);
-    let machine = qemu::Machine::boot(&files.image, &initramfs, clock);
-    let outcome = machine.and_then(|machine| guest::follow_tests(&machine));
-    fs::remove_file(&initramfs).with_context(|| format!("removing {}", initramfs.display()))?;
-    outcome
+    let machine = qemu::Machine::boot(&files.image, initramfs.path(), clock)?;
+    guest::follow_tests(&machine)
 }

@@ -1,6 +1,6 @@
 //! What `vmtest` prints at its end, and what it records.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::guest::Outcome;
 use super::kernel::Kernel;
@@ -26,7 +26,10 @@ pub(super) struct Ran {
 impl Ran {
     /// Checks that all tests passed that had to.
     pub(super) fn check(&self) -> Result<()> {
-        self.plan.check(&self.outcome.passed)
+        self.plan.check(&self.outcome.passed)?;
+        let failed = self.outcome.tally.failed;
+        ensure!(failed == 0, "{failed} tests failed, or could not run");
+        Ok(())
     }
 
     /// What the verifier made of the program there.
