@@ -1,9 +1,11 @@
 //! Bars: what a measured rate must satisfy.
 
 use std::fmt;
+use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::exit_status::MISSED;
 use crate::traffic::scaled;
 
 /// What a measured value, in percent of its limit, must satisfy.
@@ -91,6 +93,11 @@ impl fmt::Display for Reading {
         let percent = self.percent();
         write!(formatter, "{what}: {measured} of {limit}, {percent:.2} %, bar {bar} {note}")
     }
+}
+
+/// How a benchmark ends that has measured everything, with so many bars missed.
+pub fn exit_code(missed: usize) -> ExitCode {
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::from(MISSED) }
 }
 
 /// Takes a measurement and panics unless every reading holds. A machine shared with others can spoil

@@ -12,6 +12,7 @@ pub mod browser;
 pub mod change;
 pub mod classes;
 pub mod command;
+pub mod exit_status;
 pub mod faults;
 pub mod flood;
 pub mod folder;

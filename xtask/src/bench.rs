@@ -8,6 +8,11 @@ use clap::ValueEnum;
 
 use crate::docs::Section;
 use crate::{build, demo, exec, setup, vmtest};
+use exit_status::MISSED;
+
+#[path = "../../tests/src/exit_status.rs"]
+#[expect(unreachable_pub, reason = "the test package has this file too, where others reach it")]
+mod exit_status;
 
 /// A benchmark of the test package.
 #[derive(Clone, Copy, ValueEnum)]
@@ -81,7 +86,8 @@ pub(crate) fn run(name: Name, arguments: &[OsString]) -> Result<()> {
     exec::replace(&mut name.program(arguments)?, &format!("running bench-{}", name.word()))
 }
 
-/// Runs a benchmark, shows what it prints, and writes that to its page as well, also where bars are missed.
+/// Runs a benchmark, shows what it prints, and writes that to its page as well, also where bars are missed; but not if it
+/// came to no end, and with what it was asked for in place of its defaults.
 pub(crate) fn record(name: Name, arguments: &[OsString]) -> Result<()> {
     let draft = name.section().open()?;
     let mut program = name.program(arguments)?;
@@ -96,17 +102,31 @@ pub(crate) fn record(name: Name, arguments: &[OsString]) -> Result<()> {
         }
     }
     let status = child.wait().context("waiting for the benchmark")?;
-    ensure!(!text.is_empty(), "the benchmark printed nothing and ended with {status}");
-    draft.record(&text)?;
-    ensure!(status.success(), "the benchmark ended with {status}");
+    let has_missed = status.code() == Some(MISSED.into());
+    ensure!(status.success() || has_missed, "the benchmark ended with {status}; its page stays");
+    ensure!(!text.is_empty(), "the benchmark printed nothing; its page stays");
+    draft.record(&(asked_for(arguments) + &text))?;
+    ensure!(!has_missed, "bars are missed, as the page says");
     Ok(())
+}
+
+/// What a reader has to know of a benchmark that was not run as it runs by itself.
+fn asked_for(arguments: &[OsString]) -> String {
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    if words.is_empty() { String::new() } else { format!("With `{}`.\n\n", words.join(" ")) }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum as _;
 
-    use super::Name;
+    use super::{Name, asked_for};
+
+    #[test]
+    fn a_page_tells_what_was_asked_for() {
+        assert_eq!(asked_for(&[]), "");
+        assert_eq!(asked_for(&["--only".into(), "64 B".into()]), "With `--only 64 B`.\n\n");
+    }
 
     #[test]
     fn every_benchmark_has_a_section_of_its_own() {

@@ -56,7 +56,7 @@ impl Section {
 pub(crate) struct Draft {
     section: Section,
     /// Where the work began.
-    pub(crate) origin: Origin,
+    origin: Origin,
 }
 
 impl Draft {
@@ -99,7 +99,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    fn now() -> Result<Self> {
+    pub(crate) fn now() -> Result<Self> {
         let date = exec::output(Command::new("date").args(["--utc", "+%F"]), "asking for the date");
         Ok(Self { date: date?.trim().to_owned(), commit: commit()?, machine: machine()? })
     }

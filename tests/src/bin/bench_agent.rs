@@ -11,7 +11,7 @@ use clap::Parser;
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use serde_json::json;
-use throttle_tests::bars::{Bar, Reading};
+use throttle_tests::bars::{Bar, Reading, exit_code};
 use throttle_tests::footprint::Footprint;
 use throttle_tests::lab::Lab;
 use throttle_tests::router::Router;
@@ -70,7 +70,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
     );
     let missed = readings.iter().filter(|reading| !reading.holds()).count();
     println!("{missed} bars missed");
-    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(missed))
 }
 
 /// Sends a packet of every host, again for those that found no room.

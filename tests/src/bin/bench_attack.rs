@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 use throttle_tests::attack::{Attack, Findings, HostRate};
-use throttle_tests::bars::Reading;
+use throttle_tests::bars::{Reading, exit_code};
 use throttle_tests::traffic::{Family, scaled};
 use throttle_tests::{interrupt, table};
 
@@ -47,7 +47,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
     println!("{}", table::readings(readings.iter().copied()));
     let missed = readings.iter().filter(|reading: &&&Reading| !reading.holds()).count();
     println!("{} rows, {missed} missed", readings.len());
-    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(missed))
 }
 
 fn print_attacks(findings: &[(Family, Findings)]) {

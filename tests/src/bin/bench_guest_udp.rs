@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use throttle_tests::accuracy::guest_udp::{Report, measure, rows};
 use throttle_tests::accuracy::limiters;
+use throttle_tests::bars::exit_code;
 use throttle_tests::{guest, interrupt};
 
 /// Benchmark of the accuracy of limits, in throw-away network namespaces; needs root.
@@ -58,5 +59,5 @@ fn bench(options: &Options) -> Result<ExitCode> {
 fn report(file: &Path) -> Result<ExitCode> {
     let report = Report::of(&guest::told(file)?)?;
     println!("{report}");
-    Ok(if report.missed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(report.missed()))
 }

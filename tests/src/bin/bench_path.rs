@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use throttle_tests::bars::exit_code;
 use throttle_tests::netns::Namespace;
 use throttle_tests::path_cost::{self, Bar, Effort, HOSTS, Row};
 use throttle_tests::{interrupt, table};
@@ -42,7 +43,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
     let missed =
         if rows.is_empty() { 0 } else { namespace.run(|| print_rows(&rows, effort))?? };
     println!("Medians of {runs} interleaved runs of {packets} packets; {missed} bars missed.");
-    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(missed))
 }
 
 /// Whether the breakdown is wanted, and which rows.
@@ -90,7 +91,7 @@ fn print_steps(effort: Effort) -> Result<()> {
 }
 
 /// Prints what packets cost by what they meet; returns how many bars were missed.
-fn print_rows(rows: &[Row], effort: Effort) -> Result<u32> {
+fn print_rows(rows: &[Row], effort: Effort) -> Result<usize> {
     let header = ["what", "hosts", "cpus", "empty ns", "path ns", "above empty ns", "bar ns"];
     let mut table = table::markdown(&header, 1);
     let (mut missed, mut one_level_ns) = (0, f64::MAX);
@@ -105,7 +106,7 @@ fn print_rows(rows: &[Row], effort: Effort) -> Result<u32> {
             Bar::Above(most) => Some(most),
             Bar::MoreThanOneLevel(more) => Some(one_level_ns + more),
         };
-        missed += u32::from(bar_ns.is_some_and(|bar| above_ns > bar));
+        missed += usize::from(bar_ns.is_some_and(|bar| above_ns > bar));
         table.add_row([
             row.what.into(),
             row.hosts.to_string(),

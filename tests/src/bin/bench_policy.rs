@@ -8,6 +8,7 @@ use clap::Parser;
 use throttle_agent::datapath::Options as DatapathOptions;
 use throttle_agent::policy::{Action, Limit, Policy, Rates};
 use throttle_common::abi::{Hook, Side};
+use throttle_tests::bars::exit_code;
 use throttle_tests::netns::Namespace;
 use throttle_tests::packets::Frame;
 use throttle_tests::prog::{Program, Verdict, limits};
@@ -41,7 +42,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
     let mut missed = 0;
     let ms = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
     for (what, time, bar) in rows {
-        missed += u32::from(bar.is_some_and(|bar| time > bar));
+        missed += usize::from(bar.is_some_and(|bar| time > bar));
         table.add_row([
             what,
             ms(time),
@@ -50,7 +51,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
     }
     println!("{table}");
     println!("{missed} bars missed");
-    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(missed))
 }
 
 type Row = (String, Duration, Option<Duration>);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use throttle_tests::bars::exit_code;
 use throttle_tests::forwarding::{self, AMPLE_ROOM, Contestant, Effort, Load, Part, Row};
 use throttle_tests::traffic::{Family, scaled};
 use throttle_tests::{interrupt, table};
@@ -67,7 +68,7 @@ fn bench(options: &Options) -> Result<ExitCode> {
          not in force.",
         rows.len()
     );
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(failed))
 }
 
 fn print_part(part: Part, rows: &[Row]) {

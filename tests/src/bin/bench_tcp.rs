@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use throttle_tests::accuracy::limiters;
 use throttle_tests::accuracy::tcp::{CONTESTANTS, Report, Setting, measure};
+use throttle_tests::bars::exit_code;
 use throttle_tests::{guest, interrupt};
 
 /// Benchmark of TCP under limits, in throw-away network namespaces; needs root.
@@ -59,5 +60,5 @@ fn report(file: &Path) -> Result<ExitCode> {
     let report = Report::of(guest::told(file)?)?;
     println!("{report}");
     let missed = report.misses().len();
-    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(missed))
 }

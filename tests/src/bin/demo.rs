@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use comfy_table::Table;
+use throttle_tests::bars::{Bar, exit_code};
 use throttle_tests::flood::Flood;
 use throttle_tests::interrupt;
 use throttle_tests::lab::Lab;
@@ -38,12 +39,31 @@ Measured is what arrived at layer 3 once the first burst was spent, counted by t
 not by the throttler. The UDP flood gets exactly its limit through; TCP, which pauses after each loss, gets
 it on average.";
 
+/// How far a rate may be from its limit, in percent of it. TCP gets less where it pauses after losses.
+fn bars(transport: Transport) -> [Bar; 2] {
+    let least = match transport {
+        Transport::Tcp => 50.0,
+        Transport::Udp => 98.0,
+    };
+    [Bar::AtLeast(least), Bar::AtMost(105.0)]
+}
+
 /// What one host sent or received, at each of the limits.
 struct Row {
     direction: Direction,
     transport: Transport,
     family: Family,
     measured: Vec<f64>,
+}
+
+impl Row {
+    /// How many of its rates are too far from their limits.
+    fn missed(&self) -> usize {
+        let bars = bars(self.transport);
+        let percents =
+            LIMITS.iter().zip(&self.measured).map(|(&limit, rate)| rate / limit as f64 * 100.0);
+        percents.filter(|&percent| !bars.iter().all(|bar| bar.holds(percent))).count()
+    }
 }
 
 fn main() -> ExitCode {
@@ -56,7 +76,15 @@ fn demo() -> Result<ExitCode> {
     rows.sort_by_key(|row| (row.direction as u8, row.transport as u8, row.family as u8));
     println!("{}", print(&rows));
     eprintln!("{EXPLANATION}");
-    Ok(ExitCode::SUCCESS)
+    let missed = rows.iter().map(Row::missed).sum();
+    if missed > 0 {
+        let [tcp, udp] = [Transport::Tcp, Transport::Udp].map(bars);
+        eprintln!(
+            "error: {missed} rates are too far from their limits; accepted: of TCP {} and {}, of UDP {} and {}",
+            tcp[0], tcp[1], udp[0], udp[1]
+        );
+    }
+    Ok(exit_code(missed))
 }
 
 fn measure() -> Result<Vec<Row>> {

@@ -26,6 +26,9 @@ pub(crate) fn run(full: bool, is_recording: bool, only: &[String]) -> Result<()>
     let mut report = Report::default();
     let mut tally = Tally::default();
     let mut perform = |name, task: &mut dyn FnMut() -> Result<()>| {
+        if let Some(page) = page.as_mut() {
+            page.begin();
+        }
         let outcome = report.step(name, task);
         // Single steps are run again on a machine that was set up for all of them.
         if let Some(page) = page.as_mut().filter(|_| name != SETUP || only.is_empty()) {

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::SETUP;
 use super::report::Outcome;
 use super::step::Step;
-use crate::docs::{Draft, Section};
+use crate::docs::{Draft, Origin, Section};
 
 const HEADER: &str = "| step | outcome | minutes | date | of | on |\n\
                       | --- | --- | ---: | --- | --- | --- |\n";
@@ -15,6 +15,8 @@ const HEADER: &str = "| step | outcome | minutes | date | of | on |\n\
 /// Of a run whose steps are recorded.
 pub(super) struct Page {
     draft: Draft,
+    /// Of the step that runs: what is checked out may change within hours.
+    origin: Option<Origin>,
     /// All that there are, in order.
     steps: Vec<&'static str>,
     /// What kept rows from being written.
@@ -26,24 +28,29 @@ impl Page {
     pub(super) fn open(full: bool, steps: &[Step]) -> Result<Self> {
         let draft = Section { page: "ci", name: if full { "full" } else { "short" } }.open()?;
         let steps = [SETUP].into_iter().chain(steps.iter().map(|step| step.name)).collect();
-        Ok(Self { draft, steps, faults: Vec::new() })
+        Ok(Self { draft, origin: None, steps, faults: Vec::new() })
+    }
+
+    /// Notes where the step that is about to run begins.
+    pub(super) fn begin(&mut self) {
+        match Origin::now() {
+            Ok(origin) => self.origin = Some(origin),
+            Err(error) => {
+                self.origin = None;
+                self.faults.push(format!("{error:#}"));
+            }
+        }
     }
 
     /// Writes the row of a step that has ended; rows of other steps stay. What goes wrong is kept for the end, as there
     /// are steps to come that take no page.
     pub(super) fn record(&mut self, outcome: &Outcome) {
-        let row = self.row(outcome);
+        let Some(origin) = &self.origin else { return };
+        let row = row(outcome, origin);
         let written = self.draft.edit(|table| renewed(table, &self.steps, outcome.name, &row));
         if let Err(error) = written {
             self.faults.push(format!("the row of {}: {error:#}", outcome.name));
         }
-    }
-
-    fn row(&self, outcome: &Outcome) -> String {
-        let minutes = outcome.duration.as_secs_f64() / 60.0;
-        let (name, word, origin) = (outcome.name, outcome.word(), &self.draft.origin);
-        let cells = [name, word, &format!("{minutes:.1}"), &origin.date, &origin.commit];
-        format!("| {} | {} |", cells.join(" | "), origin.machine)
     }
 
     /// Fails if a row could not be written.
@@ -52,6 +59,13 @@ impl Page {
         ensure!(faults.is_empty(), "docs/ci.md lacks {}", faults.join("; "));
         Ok(())
     }
+}
+
+fn row(outcome: &Outcome, origin: &Origin) -> String {
+    let minutes = format!("{:.1}", outcome.duration.as_secs_f64() / 60.0);
+    let Origin { date, commit, machine } = origin;
+    let cells = [outcome.name, outcome.word(), &minutes, date, commit, machine];
+    format!("| {} |", cells.join(" | "))
 }
 
 /// `table` with `row` as that of step `name`, in the order of `steps`, and how long all of them take.
