@@ -38,9 +38,9 @@ impl Comparison {
         }
     }
 
-    /// Rows in which ours misses its bar, or could not be held to it: too little was offered.
+    /// Rows in which ours misses its bar, or could not be held to it: too little was offered in a run.
     pub fn missed(&self) -> usize {
-        self.of_ours().filter(|error| !error.is_some_and(PercentError::holds)).count()
+        self.of_ours().filter(|outcome| !outcome.holds()).count()
     }
 
     /// What was compared, the result in words, and a table for each limit.
@@ -56,8 +56,8 @@ impl Comparison {
         let _ = write!(
             text,
             "\nThe error is how much more than the limit arrived, in percent of it: the mean of all runs, ± half of \
-             the distance between the least and the most. Where less than {LEAST_OFFERED} times the limit could be \
-             offered, nothing is counted. The best are those with the least error, and those level with it: within \
+             the distance between the least and the most. A run in which less than {LEAST_OFFERED} times the limit \
+             could be offered is not counted: `(1 of 2)` says how many are. The best are those with the least error, and those level with it: within \
              {LEVEL_PERCENT} points, or within the spread.\n\n{}",
             self.summary()
         );
@@ -83,7 +83,7 @@ impl Comparison {
                 row.senders.to_string(),
                 row.case.to_string(),
             ];
-            cells.extend(errors.iter().map(|error| written(*error)));
+            cells.extend(outcomes.iter().map(Outcome::to_string));
             let best = best(&errors).into_iter().map(|number| self.limiters[number].name());
             cells.push(best.collect::<Vec<_>>().join(", "));
             table.add_row(cells);
@@ -105,13 +105,15 @@ impl Comparison {
             }
         }
         let counted = alone + level + beaten.len();
-        let missed = self.of_ours().flatten().filter(|error| !error.holds()).count();
-        let largest = self.of_ours().flatten().map(PercentError::worst).fold(0.0, f64::max);
+        let errors = self.of_ours().filter_map(Outcome::error);
+        let largest = errors.map(PercentError::worst).fold(0.0, f64::max);
+        let missed = self.missed();
         let mut text = format!(
-            "{counted} of {} rows could be offered. In {alone} of them {ours} is best alone, in {level} level with the \
+            "{counted} of {} rows could be offered{}. In {alone} of them {ours} is best alone, in {level} level with the \
              best, in {} a peer is better. The largest error of {ours} in any run is {largest:.2} %; \
              {missed} rows miss the bar of ±{BAR_PERCENT} %.\n",
             self.rows.len(),
+            self.less_offered(),
             beaten.len()
         );
         if !beaten.is_empty() {
@@ -120,13 +122,22 @@ impl Comparison {
         text
     }
 
-    fn of_ours(&self) -> impl Iterator<Item = Option<PercentError>> {
-        self.rows.iter().filter_map(|(_, outcomes)| Some(outcomes.first()?.error()))
+    /// Limiters that were not offered every row, each with how many.
+    fn less_offered(&self) -> String {
+        let offered = |place: usize| {
+            self.rows.iter().filter(|(_, outcomes)| outcomes[place].error().is_some()).count()
+        };
+        let limiters = self.limiters.iter().enumerate();
+        let told = |(place, limiter): (usize, &&dyn Limiter)| {
+            let count = offered(place);
+            (count < self.rows.len()).then(|| format!(", {count} to {}", limiter.name()))
+        };
+        limiters.filter_map(told).collect()
     }
-}
 
-fn written(error: Option<PercentError>) -> String {
-    error.map_or_else(|| "not offered".into(), |error| error.to_string())
+    fn of_ours(&self) -> impl Iterator<Item = &Outcome> {
+        self.rows.iter().filter_map(|(_, outcomes)| outcomes.first())
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +171,12 @@ mod tests {
         found(&["* police: left out. no module."]);
         found(&["64 B", "up IPv4", "+0.70 ±0.00", "not offered", "| HTB, nft"]);
         found(&["64 B", "up IPv6", "+0.10 ±0.00", "not offered", "| throttle, HTB"]);
-        found(&["2 of 2 rows", "in 1 level", "in 1 a peer is better", "1 rows miss"]);
+        found(&[
+            "2 of 2 rows could be offered, 1 to nft, 0 to hashlimit.",
+            "in 1 level",
+            "in 1 a peer is better",
+            "1 rows miss",
+        ]);
         found(&["A peer is better in: 1mbit, 64 B, 1 flow, up IPv4."]);
     }
 }

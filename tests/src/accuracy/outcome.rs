@@ -12,14 +12,16 @@ pub const LEVEL_PERCENT: f64 = 0.1;
 /// What one limiter made of one row.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
+    runs: usize,
     /// Of each run in which enough was offered: how much more than the limit arrived, in percent of it.
     errors: Vec<f64>,
 }
 
 impl Outcome {
-    /// Adds a run, if enough was offered in it.
+    /// Adds a run.
     pub fn add(&mut self, row: &Row, arrival: Arrival) {
         let limit = row.limit as f64;
+        self.runs += 1;
         if arrival.offered >= LEAST_OFFERED * limit {
             self.errors.push((arrival.arrived / limit - 1.0) * 100.0);
         }
@@ -28,6 +30,27 @@ impl Outcome {
     /// The error; `None` if too little was offered in each run.
     pub fn error(&self) -> Option<PercentError> {
         Runs::of(self.errors.iter().copied()).map(PercentError)
+    }
+
+    /// Whether enough was offered in every run, and there was one.
+    pub fn is_offered(&self) -> bool {
+        self.runs > 0 && self.errors.len() == self.runs
+    }
+
+    /// Whether every run is within the bar for ours.
+    pub fn holds(&self) -> bool {
+        self.is_offered() && self.error().is_some_and(PercentError::holds)
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (counted, runs) = (self.errors.len(), self.runs);
+        match self.error() {
+            None => formatter.write_str("not offered"),
+            Some(error) if counted < runs => write!(formatter, "{error} ({counted} of {runs})"),
+            Some(error) => error.fmt(formatter),
+        }
     }
 }
 
@@ -85,13 +108,13 @@ mod tests {
         let of_limit = |part: f64| part * row.limit as f64;
         let mut outcome = Outcome::default();
         outcome.add(&row, Arrival { offered: of_limit(1.2), arrived: of_limit(1.0) });
-        assert_eq!(outcome.error(), None);
+        assert_eq!((outcome.error(), outcome.to_string().as_str()), (None, "not offered"));
         for arrived in [0.998, 1.002, 1.003] {
             outcome.add(&row, Arrival { offered: of_limit(2.0), arrived: of_limit(arrived) });
         }
         let error = outcome.error().expect("three runs");
-        assert_eq!(error.to_string(), "+0.10 ±0.25");
-        assert!(error.holds());
+        assert_eq!(outcome.to_string(), "+0.10 ±0.25 (3 of 4)");
+        assert!(error.holds() && !outcome.holds(), "too little was offered in a run");
         outcome.add(&row, Arrival { offered: of_limit(2.0), arrived: of_limit(0.994) });
         assert!(!outcome.error().expect("four runs").holds(), "a run is beyond the bar");
     }

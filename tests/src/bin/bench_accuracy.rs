@@ -11,6 +11,7 @@ use throttle_tests::accuracy::comparison::Comparison;
 use throttle_tests::accuracy::limiters::{self, LeftOut, Limiter};
 use throttle_tests::accuracy::matrix::{Row, batches, cpus};
 use throttle_tests::accuracy::promises;
+use throttle_tests::bars::exit_code;
 use throttle_tests::{interrupt, table};
 
 /// Benchmark of the accuracy of limits, in throw-away network namespaces; needs root.
@@ -60,57 +61,68 @@ fn bench(options: &Options) -> Result<ExitCode> {
     }
     let missed = comparison.missed() + readings.iter().filter(|reading| !reading.holds()).count();
     eprintln!("{} rows, {missed} missed", rows.len() + readings.len());
-    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(missed))
 }
 
-/// The packets per second that one CPU sends through each of `limiters`, but for one that is more than twice as
-/// costly as another: for its sake alone, everything would take twice as long.
-fn capacity(limiters: &[&'static dyn Limiter], rows: &[Row]) -> Result<f64> {
+/// The rows of each of `limiters`, batch by batch: as many at once as one CPU sends through it, which differs by half an
+/// order of magnitude.
+fn batches_of_each(limiters: &[&'static dyn Limiter], rows: &[Row]) -> Result<Vec<Vec<Vec<Row>>>> {
     let highest = rows.iter().map(Row::offered_packets_per_second).fold(0.0, f64::max);
     let is_fast = |row: &&Row| row.offered_packets_per_second() > highest / 2.0;
     let fastest: Vec<_> = rows.iter().filter(is_fast).copied().take(8).collect();
-    let (mut least, mut most) = (f64::INFINITY, 0.0);
-    for limiter in limiters.iter().filter(|_| !fastest.is_empty()) {
-        let packets_per_second = batch::capacity(*limiter, &fastest)?;
-        let (name, thousands) = (limiter.name(), packets_per_second / 1e3);
-        eprintln!("{name}: one CPU sends {thousands:.0} thousand packets per second");
-        least = packets_per_second.min(least);
-        most = packets_per_second.max(most);
+    let mut all = Vec::new();
+    for limiter in limiters {
+        let capacity = if fastest.is_empty() { 0.0 } else { batch::capacity(*limiter, &fastest)? };
+        let batches = batches(rows, capacity, cpus());
+        let (name, thousands, count) = (limiter.name(), capacity / 1e3, batches.len());
+        eprintln!(
+            "{name}: one CPU sends {thousands:.0} thousand packets per second; {} rows in {count} batches",
+            rows.len()
+        );
+        all.push(batches);
     }
-    Ok(least.max(most / 2.0))
+    Ok(all)
 }
 
-/// Measures all rows by all limiters in turn, as often as asked for.
+/// Measures all rows by all limiters in turn, a batch of each, as often as asked for.
 fn compare(
     comparison: &mut Comparison,
     limiters: &[&'static dyn Limiter],
     rows: &[Row],
     options: &Options,
 ) -> Result<()> {
-    let batches = batches(rows, capacity(limiters, rows)?, cpus());
+    let batches = batches_of_each(limiters, rows)?;
+    let turns = in_turn(&batches);
     let window = Duration::from_secs(options.seconds.into());
-    let seconds = |batch: &Vec<Row>| {
-        let of_each =
-            |limiter: &&dyn Limiter| (batch::settling(*limiter, batch) + window).as_secs();
-        limiters.iter().map(of_each).sum::<u64>()
+    let seconds = |(place, batch): &(usize, &[Row])| {
+        (batch::settling(limiters[*place], batch) + window).as_secs()
     };
-    let minutes = batches.iter().map(seconds).sum::<u64>() * u64::from(options.runs) / 60;
-    eprintln!("{} rows in {} batches: at least {minutes} minutes", rows.len(), batches.len());
+    let minutes = turns.iter().map(seconds).sum::<u64>() * u64::from(options.runs) / 60;
+    eprintln!("{} rows: at least {minutes} minutes", rows.len());
     let started = Instant::now();
     for run in 1..=options.runs {
-        for (number, batch) in (1..).zip(&batches) {
-            for limiter in limiters {
-                let arrivals = batch::run(*limiter, batch, window, Duration::ZERO)?;
-                comparison.add(limiter.name(), batch, &arrivals);
-                let (name, seconds) = (limiter.name(), started.elapsed().as_secs());
-                let (count, first) = (batch.len(), batch[0]);
-                eprintln!(
-                    "{seconds} s: run {run} of {}, batch {number} of {}, {name}: {count} rows from {first}",
-                    options.runs,
-                    batches.len()
-                );
-            }
+        for (number, &(place, batch)) in (1..).zip(&turns) {
+            let limiter = limiters[place];
+            let arrivals = batch::run(limiter, batch, window, Duration::ZERO)?;
+            comparison.add(limiter.name(), batch, &arrivals);
+            let (name, seconds) = (limiter.name(), started.elapsed().as_secs());
+            let (count, first) = (batch.len(), batch[0]);
+            eprintln!(
+                "{seconds} s: run {run} of {}, batch {number} of {}, {name}: {count} rows from {first}",
+                options.runs,
+                turns.len()
+            );
         }
     }
     Ok(())
+}
+
+/// The batches of all limiters, each with the place of its own: the first of each, then the second.
+fn in_turn(batches: &[Vec<Vec<Row>>]) -> Vec<(usize, &[Row])> {
+    let most = batches.iter().map(Vec::len).max().unwrap_or_default();
+    let turn = |number: usize| {
+        let of_each = batches.iter().enumerate();
+        of_each.filter_map(move |(place, batches)| Some((place, batches.get(number)?.as_slice())))
+    };
+    (0..most).flat_map(turn).collect()
 }
