@@ -147,7 +147,8 @@ fn links_that_are_not_attached_and_settings_of_the_next_start_earn_warnings() {
     let text = "[agent]\nmax_hosts = 7\n[[link]]\ninterface = \"wan0\"\ndown = \"1mbit\"\n";
     let outcome = agent.cli(&format!("apply {}", write(&folder, "a.toml", text))).unwrap();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.stderr.contains("[agent] max_hosts takes effect at the next start"));
+    let told = "[agent] max_hosts takes effect at the first start after `detach --all`";
+    assert!(outcome.stderr.contains(told), "{outcome:?}");
     assert!(outcome.stderr.contains("link wan0 is not attached here"), "{outcome:?}");
 }
 

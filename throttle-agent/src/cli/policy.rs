@@ -13,9 +13,10 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  throttle-agent check /etc/throttle/throttle.toml
+  throttle-agent check /etc/throttle/default.toml
 
-It needs no agent. Every mistake is told with its file, line and key, and what is accepted.")]
+It needs no agent. Mistakes are told, up to 20 of them, each with its file, line and key, and what is accepted. Whether
+an agent has room for all limits turns out when it puts them in force.")]
 pub struct CheckArgs {
     /// The configuration file
     pub file: PathBuf,

@@ -24,7 +24,7 @@ Examples:
   throttle-agent run --netns blue --iface eth0 --iface eth1
   throttle-agent run --iface eth1 --ipv6-host-prefix 56
   throttle-agent run --iface eth1 --metrics 9190        on the loopback address of the namespace
-  throttle-agent run --config /etc/throttle/throttle.toml
+  throttle-agent run --config /etc/throttle/default.toml
 
 What is enforced outlives the agent. Started again, it takes over what it finds, and puts in force what
 the file says and what was changed since. SIGHUP makes it read the file again. Options override the

@@ -77,24 +77,40 @@ impl AgentKeys {
         }
     }
 
-    /// What to know where an agent runs with other values: it takes these up at its next start.
+    /// What to know where an agent runs with other values: when it takes these up. Tables that a start adopts stay as
+    /// they were made, and so do the hooks of links.
     #[must_use]
     pub fn differences(&self, running: &Self) -> Vec<String> {
         let differs = [
-            ("metrics", self.metrics.is_some() && self.metrics != running.metrics),
+            ("metrics", NEXT_START, self.metrics.is_some() && self.metrics != running.metrics),
             (
                 "ipv6_host_prefix",
+                NEW_TABLES,
                 self.ipv6_host_prefix.is_some()
                     && self.ipv6_host_prefix != running.ipv6_host_prefix,
             ),
-            ("max_hosts", self.max_hosts.is_some() && self.max_hosts != running.max_hosts),
-            ("max_limits", self.max_limits.is_some() && self.max_limits != running.max_limits),
-            ("hook", self.hook.is_some() && self.hook != running.hook),
+            (
+                "max_hosts",
+                NEW_TABLES,
+                self.max_hosts.is_some() && self.max_hosts != running.max_hosts,
+            ),
+            (
+                "max_limits",
+                NEW_TABLES,
+                self.max_limits.is_some() && self.max_limits != running.max_limits,
+            ),
+            ("hook", NEW_LINKS, self.hook.is_some() && self.hook != running.hook),
         ];
-        let keys = differs.into_iter().filter_map(|(key, differs)| differs.then_some(key));
-        keys.map(|key| format!("[agent] {key} takes effect at the next start")).collect()
+        let told = |(key, when, differs): (&str, &str, bool)| {
+            differs.then(|| format!("[agent] {key} takes effect {when}"))
+        };
+        differs.into_iter().filter_map(told).collect()
     }
 }
+
+const NEXT_START: &str = "at the next start";
+const NEW_LINKS: &str = "at the next start, at links that are attached from then on";
+const NEW_TABLES: &str = "at the first start after `detach --all` or a reboot";
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> AgentKeys {
     let (shortest, longest) = (*IPV6_HOST_PREFIXES.start(), *IPV6_HOST_PREFIXES.end());

@@ -5,6 +5,7 @@ use throttle_common::abi::Side;
 
 use super::*;
 use crate::{
+    datapath::HookChoice,
     error::Kind,
     policy::{Action, Match, Policy, any_policy},
 };
@@ -282,8 +283,12 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn settings_that_need_a_start_are_told() {
     let running = AgentKeys { max_hosts: Some(5), ..Default::default() };
-    let file = AgentKeys { max_hosts: Some(6), ..Default::default() };
-    assert_eq!(file.differences(&running), ["[agent] max_hosts takes effect at the next start"]);
+    let file = AgentKeys { max_hosts: Some(6), hook: Some(HookChoice::Tcx), ..Default::default() };
+    let told = [
+        "[agent] max_hosts takes effect at the first start after `detach --all` or a reboot",
+        "[agent] hook takes effect at the next start, at links that are attached from then on",
+    ];
+    assert_eq!(file.differences(&running), told);
     assert_eq!(AgentKeys::default().differences(&running), Vec::<String>::new());
 }
 
