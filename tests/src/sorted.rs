@@ -1,5 +1,7 @@
 //! Values of a kind, in order: medians and quartiles.
 
+use std::time::Duration;
+
 /// At least one value, the least first.
 #[derive(Clone, Debug)]
 pub struct Sorted(Vec<f64>);
@@ -11,6 +13,11 @@ impl Sorted {
         assert!(!values.is_empty(), "no values have no median");
         values.sort_by(f64::total_cmp);
         Self(values)
+    }
+
+    /// The same of times, in seconds.
+    pub fn seconds(times: impl IntoIterator<Item = Duration>) -> Self {
+        Self::new(times.into_iter().map(|time| time.as_secs_f64()))
     }
 
     /// The one in the middle, or the mean of the two there.

@@ -15,6 +15,7 @@ use throttle_tests::bars::{Bar, Reading, exit_code};
 use throttle_tests::footprint::Footprint;
 use throttle_tests::lab::Lab;
 use throttle_tests::router::Router;
+use throttle_tests::sorted::Sorted;
 use throttle_tests::spoof::{self, SpoofedFlood};
 use throttle_tests::traffic::Family;
 use throttle_tests::{interrupt, table};
@@ -134,17 +135,17 @@ fn measure(lab: &Lab, options: &Options, what: &str) -> Result<Vec<Reading>> {
     let found = lab.agent.host_table()?.tracked;
     ensure!(found >= hosts.into(), "{found} of {hosts} hosts in the table at the end");
     flood.stop()?;
-    for (command, mut times) in answers {
-        times.sort_unstable();
-        let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    for (command, times) in answers {
+        let times = Sorted::seconds(times);
+        let at = |part| Duration::from_secs_f64(times.quantile(part));
         let reading = Reading::new(
             format!("{what}: {command}"),
-            at(99).as_secs_f64(),
+            times.quantile(0.99),
             ANSWER_BAR,
             "s",
             Bar::AtMost(100.0),
         );
-        let note = format!("99 of 100; median {:.1?}, longest {:.1?}", at(50), at(100));
+        let note = format!("99 of 100; median {:.1?}, longest {:.1?}", at(0.5), at(1.0));
         readings.push(Reading { note, ..reading });
     }
     let memory = memory as f64;

@@ -12,6 +12,7 @@ use throttle_tests::bars::exit_code;
 use throttle_tests::netns::Namespace;
 use throttle_tests::packets::Frame;
 use throttle_tests::prog::{Program, Verdict, limits};
+use throttle_tests::sorted::Sorted;
 use throttle_tests::{interrupt, table};
 
 /// Benchmark of changes of policy; needs root.
@@ -78,12 +79,11 @@ fn measure(options: &Options) -> Result<Vec<Row>> {
         rows.push((what, begun.elapsed(), Some(APPLY_BAR)));
     }
     program.datapath().apply(&slow).map_err(failed)?;
-    let mut times = changes(&mut program, options.changes)?;
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-    rows.push((format!("one change of {}, median", times.len()), at(50), None));
-    rows.push(("one change, 99 of 100 at most".to_owned(), at(99), Some(CHANGE_BAR)));
-    rows.push(("one change, longest".to_owned(), at(100), None));
+    let times = Sorted::seconds(changes(&mut program, options.changes)?);
+    let at = |part| Duration::from_secs_f64(times.quantile(part));
+    rows.push((format!("one change of {}, median", options.changes), at(0.5), None));
+    rows.push(("one change, 99 of 100 at most".to_owned(), at(0.99), Some(CHANGE_BAR)));
+    rows.push(("one change, longest".to_owned(), at(1.0), None));
     Ok(rows)
 }
 
