@@ -7,6 +7,9 @@ use anyhow::{Error, Result};
 
 use crate::{ebpf, exec, setup, workspace};
 
+/// The workspace's, and that of the fuzz targets, which are built otherwise.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "tests/fuzz/Cargo.toml"];
+
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     setup::run(setup::For::Lint)?;
@@ -18,12 +21,16 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn format() -> Result<()> {
-    exec::run(workspace::cargo()?.args(["fmt", "--all", "--check"]), "checking the format")
+    MANIFESTS.into_iter().try_for_each(|manifest| {
+        let mut cargo = workspace::cargo()?;
+        cargo.args(["fmt", "--all", "--check", "--manifest-path", manifest]);
+        exec::run(&mut cargo, "checking the format")
+    })
 }
 
 /// Each lock file has all that its manifests ask for: no build changes it.
 fn locks() -> Result<()> {
-    for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml"] {
+    for manifest in MANIFESTS {
         let mut cargo = workspace::cargo()?;
         cargo.args(["metadata", "--locked", "--format-version=1", "--manifest-path", manifest]);
         exec::output(&mut cargo, "checking the lock files")?;
