@@ -1,7 +1,9 @@
 //! Runs other programs and words their failures.
 
+use std::env;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -43,6 +45,14 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// Where a program of this machine is; system folders are not on every user's `PATH`.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let mut files = env::split_paths(&path).chain(system).map(|dir| dir.join(name));
+    files.find(|file| file.is_file())
 }
 
 /// Becomes `command`; returns only if that fails.

@@ -122,7 +122,7 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
 /// `cargo-fuzz SUBCOMMAND` with nightly, free of the cargo that runs this.
 fn cargo_fuzz(subcommand: &str) -> Result<Command> {
     let root = workspace::root()?;
-    let mut command = workspace::nightly(&workspace::tool(setup::CARGO_FUZZ)?.to_string_lossy());
+    let mut command = workspace::nightly(&workspace::tool(setup::FUZZ.name)?.to_string_lossy());
     command.env_remove("CARGO").current_dir(&root);
     command.args([subcommand, "--fuzz-dir", "tests/fuzz", "--target-dir"]);
     command.arg(root.join("target/fuzz"));

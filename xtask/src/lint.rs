@@ -56,7 +56,7 @@ fn ebpf() -> Result<()> {
 
 /// Advisories are left out: their database is fetched from a place that a build need not reach.
 fn dependencies() -> Result<()> {
-    let mut deny = Command::new(workspace::tool("cargo-deny")?);
+    let mut deny = Command::new(workspace::tool(setup::DENY.name)?);
     deny.current_dir(workspace::root()?).args(["check", "bans", "licenses", "sources"]);
     exec::run(&mut deny, "checking dependencies")
 }

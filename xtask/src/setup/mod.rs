@@ -2,8 +2,7 @@
 //! nothing.
 
 mod bpf_linker;
-mod cargo_deny;
-mod cargo_fuzz;
+mod cargo_tools;
 mod install;
 mod packages;
 mod schemathesis;
@@ -11,7 +10,7 @@ mod toolchain;
 
 use anyhow::Result;
 
-pub(crate) use cargo_fuzz::NAME as CARGO_FUZZ;
+pub(crate) use cargo_tools::{DENY, FUZZ};
 
 /// What the machine is being prepared for; each includes `Build`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,11 +53,11 @@ pub(crate) fn run(purpose: For) -> Result<()> {
         }
         For::Lint => {
             present.push(toolchain::linters()?);
-            present.push(cargo_deny::prepare()?);
+            present.push(DENY.prepare()?);
         }
         For::Fuzz => {
             present.push(packages::prepare(&[packages::FUZZ])?);
-            present.push(cargo_fuzz::prepare()?);
+            present.push(FUZZ.prepare()?);
         }
     }
     eprintln!("setup: ready: {}", present.join(", "));

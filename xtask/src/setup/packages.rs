@@ -1,6 +1,5 @@
 //! System packages whose commands tests, demo, benchmarks and virtual machines call.
 
-use std::env;
 use std::path::Path;
 use std::process::Command;
 
@@ -116,15 +115,9 @@ fn apt_get() -> Command {
 }
 
 fn missing<'a>(packages: &[&'a Package]) -> Vec<&'a Package> {
-    let is_there = |package: &&Package| package.commands.iter().all(|name| is_command(name));
+    let is_there =
+        |package: &&Package| package.commands.iter().all(|name| exec::find(name).is_some());
     packages.iter().copied().filter(|package| !is_there(package)).collect()
-}
-
-/// Looks in the system folders too, which are not on every user's `PATH`.
-fn is_command(name: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/sbin"].map(Into::into);
-    env::split_paths(&path).chain(system).any(|dir| dir.join(name).is_file())
 }
 
 fn names(packages: &[&Package]) -> String {

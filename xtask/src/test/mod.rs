@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use crate::{build, exec, setup};
 
 use suite::Call;
-pub(crate) use suite::MUST_RUN;
+pub(crate) use suite::{MUST_RUN, listed};
 pub(crate) use tally::{Reader, Skipped, Tally};
 
 /// Unit and property tests of the parts, in parallel.

@@ -58,7 +58,12 @@ pub(super) fn names(cargo_arguments: &[&str], filter: Option<&str>) -> Result<Ve
     let mut cargo = workspace::cargo()?;
     cargo.args(cargo_arguments).args(filter).args(["--", "--list"]);
     let listing = exec::output(&mut cargo, "listing the tests")?;
-    Ok(listing.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
+    Ok(listed(&listing).map(str::to_owned).collect())
+}
+
+/// The names in a list of tests: `netns::a: test`.
+pub(crate) fn listed(listing: &str) -> impl Iterator<Item = &str> {
+    listing.lines().filter_map(|line| line.strip_suffix(": test"))
 }
 
 fn show_and_read(output: impl Read, reader: &mut Reader) -> Result<()> {

@@ -18,7 +18,7 @@ use super::folder::Folder;
 use super::guest::{self, Told};
 use super::initramfs::{self, Content};
 use super::kernel::{self, Kernel};
-use super::payload::executable;
+use super::payload::{agent, executable};
 use super::qemu::{Clock, Line, Machine};
 use crate::{demo, setup};
 
@@ -113,10 +113,9 @@ pub(super) fn in_guests(
 
 /// What of this workspace is in a guest, and where.
 fn binaries(name: &str) -> Result<Vec<(String, PathBuf)>> {
-    let agent = ["build", "--release", "-p", "throttle-agent", "--bin", "throttle-agent"];
     let bench = ["build", "--release", "-p", "throttle-tests", "--bin", name];
     Ok(vec![
-        ("/usr/local/bin/throttle-agent".to_owned(), executable(&agent, "throttle-agent")?),
+        ("/usr/local/bin/throttle-agent".to_owned(), agent()?),
         (format!("/usr/local/bin/{name}"), executable(&bench, name)?),
     ])
 }

@@ -1,7 +1,6 @@
 //! The guest's whole file system: busybox, the tests with the agent, the programs that they call, and modules.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use anyhow::{Context as _, Result};
 use super::cpio::Archive;
 use super::kernel::Files;
 use super::modules;
+use crate::exec;
 
 const INIT: &str = include_str!("init.sh");
 
@@ -146,12 +146,8 @@ fn kernel_modules(
     Ok(())
 }
 
-/// A program of this machine; system folders are not on every user's `PATH`.
 fn program(name: &str) -> Result<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    let mut files = env::split_paths(&path).chain(system).map(|dir| dir.join(name));
-    files.find(|file| file.is_file()).with_context(|| format!("{name} is not on PATH"))
+    exec::find(name).with_context(|| format!("{name} is not on PATH"))
 }
 
 /// The absolute paths that ldd(1) prints.

@@ -37,7 +37,6 @@ impl Payload {
     /// Builds agent and suites. `filter` selects tests in place of those that a guest runs otherwise; with
     /// `is_recording`, figures of the verifier are told without being held against the record.
     pub(super) fn build(filter: Option<&str>, is_recording: bool) -> Result<Self> {
-        let agent = ["build", "--release", "-p", "throttle-agent", "--bin", "throttle-agent"];
         let suites = ["test", "--release", "-p", "throttle-tests", "--test", "suites", "--no-run"];
         let filters = filter.map_or_else(|| FILTERS.to_vec(), |filter| vec![filter]);
         let mut environment = format!(
@@ -52,9 +51,9 @@ impl Payload {
         let mut list = Command::new(&suites);
         list.args(["--list", "--format=terse"]).args(&filters);
         let listing = exec::output(&mut list, "listing the tests")?;
-        let tests: Vec<_> = names(&listing).map(str::to_owned).collect();
+        let tests: Vec<_> = test::listed(&listing).map(str::to_owned).collect();
         ensure!(!tests.is_empty(), "no test's name contains any of: {}", filters.join(", "));
-        Ok(Self { agent: executable(&agent, "throttle-agent")?, suites, tests, environment })
+        Ok(Self { agent: agent()?, suites, tests, environment })
     }
 
     /// Which tests run on `kernel`, and which cannot.
@@ -75,9 +74,10 @@ impl Payload {
     }
 }
 
-/// The names in a list of tests: `netns::a: test`.
-fn names(listing: &str) -> impl Iterator<Item = &str> {
-    listing.lines().filter_map(|line| line.strip_suffix(": test"))
+/// Builds the agent.
+pub(super) fn agent() -> Result<PathBuf> {
+    let arguments = ["build", "--release", "-p", "throttle-agent", "--bin", "throttle-agent"];
+    executable(&arguments, "throttle-agent")
 }
 
 /// Runs `cargo ARGUMENTS` and returns the path of the executable that it makes of `target`.
