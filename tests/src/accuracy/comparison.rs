@@ -57,8 +57,8 @@ impl Comparison {
             text,
             "\nThe error is how much more than the limit arrived, in percent of it: the mean of all runs, ± half of \
              the distance between the least and the most. A run in which less than {LEAST_OFFERED} times the limit \
-             could be offered is not counted: `(1 of 2)` says how many are. The best are those with the least error, and those level with it: within \
-             {LEVEL_PERCENT} points, or within the spread.\n\n{}",
+             could be offered is not counted: `(1 of 2)` says how many are. The best are those whose worst run has the least error, \
+             and those level with it: within {LEVEL_PERCENT} points.\n\n{}",
             self.summary()
         );
         let limits = self.rows.chunk_by(|(one, _), (other, _)| one.limit == other.limit);
