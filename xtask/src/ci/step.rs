@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::bench::{self, Name};
-use crate::test::{Extent, Skipped, Tally};
+use crate::test::{Extent, Selection, Skipped, Tally};
 use crate::verify::Recording;
 use crate::vmtest::Kernel;
 use crate::{demo, fuzz, lint, package, test, verify, vmtest};
@@ -22,7 +22,7 @@ const fn step(name: &'static str, run: fn(&mut Tally) -> Result<()>) -> Step {
 /// For every change: within 40 minutes on two processors, from a fresh machine.
 pub(super) const SHORT: &[Step] = &[
     step("lint", |_| lint::run()),
-    step("test", |tally| test::measure(None, Extent::Short, Skipped::Fails, tally)),
+    step("test", |tally| test::measure(Selection::default(), Extent::Short, Skipped::Fails, tally)),
     step("demo", |_| demo::check()),
     step("package", |_| package::run(true)),
     step("vmtest", |tally| {
@@ -30,13 +30,24 @@ pub(super) const SHORT: &[Step] = &[
     }),
 ];
 
+/// Suites that bring about faults, and those among them that walk every step: they take hours.
+const FAULTS: &str = "faults_";
+const FAULT_STEPS: &str = "faults_steps";
+
+/// Runs the tests whose names have `filter` in them and do not begin with `without`.
+fn test_fully(filter: Option<&str>, without: Option<&str>, tally: &mut Tally) -> Result<()> {
+    test::measure(Selection { filter, without }, Extent::Full, Skipped::Fails, tally)
+}
+
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u32 = 600;
 
 /// All there are: hours. What they find goes to the pages under `docs/`.
 pub(super) const FULL: &[Step] = &[
     step("lint", |_| lint::run()),
-    step("test", |tally| test::measure(None, Extent::Full, Skipped::Fails, tally)),
+    step("test", |tally| test_fully(None, Some(FAULTS), tally)),
+    step("faults", |tally| test_fully(Some(FAULTS), Some(FAULT_STEPS), tally)),
+    step("fault-steps", |tally| test_fully(Some(FAULT_STEPS), None, tally)),
     step("demo", |_| demo::check()),
     step("package", |_| package::run(true)),
     step("verify", |_| verify::run(Recording::Page, Skipped::Fails)),

@@ -41,21 +41,32 @@ pub(crate) enum Extent {
 /// Tells tests that they run in a guest of `cargo xtask vmtest`.
 pub(crate) const IN_GUEST: &str = "THROTTLE_TESTS_IN_GUEST";
 
+/// Which tests run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Selection<'a> {
+    /// A part of their names; all tests without.
+    pub(crate) filter: Option<&'a str>,
+    /// What the names of suites do not begin with.
+    pub(crate) without: Option<&'a str>,
+}
+
 /// Runs the tests whose name contains `filter` and ends with a line `N passed, N failed`.
 pub(crate) fn run(filter: Option<&str>, extent: Extent) -> Result<()> {
     let mut tally = Tally::default();
-    let outcome = measure(filter, extent, Skipped::IsTold, &mut tally);
+    let selection = Selection { filter, without: None };
+    let outcome = measure(selection, extent, Skipped::IsTold, &mut tally);
     println!("{tally}");
     outcome
 }
 
 /// Runs the tests and counts them in `tally`, also when this returns an error.
 pub(crate) fn measure(
-    filter: Option<&str>,
+    selection: Selection<'_>,
     extent: Extent,
     skipped: Skipped,
     tally: &mut Tally,
 ) -> Result<()> {
+    let filter = selection.filter;
     exec::require_root("test")?;
     setup::run(setup::For::Tests)?;
     build::agent()?;
@@ -64,7 +75,7 @@ pub(crate) fn measure(
         suite::run(&Call { cargo, filter, harness, extent, skipped }, tally)
     };
     let host = run(&HOST, filter, &[]).and(run(&HARNESS, filter, &[]));
-    let (together, alone) = suites(filter)?;
+    let (together, alone) = suites(selection)?;
     let mut run_exactly = |names: &[String], threads| {
         if names.is_empty() {
             return Ok(());
@@ -85,9 +96,10 @@ pub(crate) fn measure(
 }
 
 /// The tests of the suites that run here: those that may run together, and those that run alone.
-fn suites(filter: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
-    let mut names = suite::names(&SUITES, filter)?;
-    names.retain(|name| !name.starts_with(GUEST));
+fn suites(selection: Selection<'_>) -> Result<(Vec<String>, Vec<String>)> {
+    let mut names = suite::names(&SUITES, selection.filter)?;
+    let left_out = [Some(GUEST), selection.without];
+    names.retain(|name| !left_out.iter().flatten().any(|start| name.starts_with(start)));
     let is_alone = |name: &String| ALONE.iter().any(|prefix| name.starts_with(prefix));
     Ok(names.into_iter().partition(|name| !is_alone(name)))
 }
