@@ -27,10 +27,13 @@ pub fn sweep() {
     });
     for path in paths_where(is_orphan).into_iter().chain(own) {
         eprintln!("removing leftover {}", path.display());
-        remove(&path);
+        if path.extension().is_some_and(|ending| ending == tmux::ENDING) {
+            tmux::end(&path);
+        } else {
+            remove(&path);
+        }
         remove_empty_parents(&path);
     }
-    tmux::sweep(is_orphan);
 }
 
 /// Every pin directory and socket that belongs to the agent instance.
@@ -69,7 +72,7 @@ fn paths_where(wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         .collect()
 }
 
-pub(crate) fn names(directory: &Path) -> impl Iterator<Item = String> + use<> {
+fn names(directory: &Path) -> impl Iterator<Item = String> + use<> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok())
 }

@@ -7,7 +7,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use nix::unistd::Uid;
 
 use crate::command::run;
 use crate::leftovers;
@@ -16,37 +15,37 @@ use crate::netns::unique_name;
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Ends the servers whose sockets have names that `is_orphan` accepts.
-pub(crate) fn sweep(is_orphan: impl Fn(&str) -> bool) {
-    let parent = env::var_os("TMUX_TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from);
-    let directory = parent.join(format!("tmux-{}", Uid::effective()));
-    for name in leftovers::names(&directory).filter(|name| is_orphan(name)) {
-        let socket = directory.join(name);
-        eprintln!("ending the leftover terminal {}", socket.display());
-        end(&socket);
-    }
-}
+/// What the names of sockets end in.
+pub(crate) const ENDING: &str = "tmux";
 
-/// Ends the server of a socket, and removes the socket where there is none.
-fn end(socket: &Path) {
+/// Ends the server of a socket, and removes the socket.
+pub(crate) fn end(socket: &Path) {
     // Nothing is left to end where the server did not start.
-    let _not_started = run(Command::new("tmux").arg("-S").arg(socket).arg("kill-server"));
+    let _not_started = run(tmux(socket).arg("kill-server"));
     if socket.exists() {
         leftovers::remove(socket);
     }
 }
 
+fn tmux(socket: &Path) -> Command {
+    let mut command = Command::new("tmux");
+    command.args(["-u", "-f", "/dev/null", "-S"]).arg(socket);
+    command.env_remove("TMUX").env_remove("NO_COLOR");
+    command
+}
+
 /// A shell on a terminal; both end on drop.
 #[derive(Debug)]
 pub struct Terminal {
-    socket: String,
+    socket: PathBuf,
 }
 
 impl Terminal {
     /// A terminal of so many columns and lines, with `/bin/sh` on it.
     pub fn new(columns: u16, lines: u16) -> Result<Self> {
-        let terminal = Self { socket: unique_name() };
-        let mut start = terminal.tmux();
+        let socket = env::temp_dir().join(format!("{}.{ENDING}", unique_name()));
+        let terminal = Self { socket };
+        let mut start = tmux(&terminal.socket);
         start.args(["new-session", "-d", "-x", &columns.to_string(), "-y", &lines.to_string()]);
         start.args(["env", "PS1=ready> ", "LC_ALL=C.UTF-8", "/bin/sh"]);
         run(&mut start)?;
@@ -62,17 +61,17 @@ impl Terminal {
 
     /// Types letters.
     pub fn text(&self, text: &str) -> Result<()> {
-        run(self.tmux().args(["send-keys", "-l", text])).map(drop)
+        run(tmux(&self.socket).args(["send-keys", "-l", text])).map(drop)
     }
 
     /// Presses a key, by the name that tmux has for it.
     pub fn key(&self, name: &str) -> Result<()> {
-        run(self.tmux().args(["send-keys", name])).map(drop)
+        run(tmux(&self.socket).args(["send-keys", name])).map(drop)
     }
 
     /// What is on the screen, without blanks at the ends of lines.
     pub fn screen(&self) -> Result<String> {
-        run(self.tmux().args(["capture-pane", "-p"]))
+        run(tmux(&self.socket).args(["capture-pane", "-p"]))
     }
 
     /// Waits until the screen holds `text`, and returns it.
@@ -94,18 +93,10 @@ impl Terminal {
             sleep(Duration::from_millis(50));
         }
     }
-
-    fn tmux(&self) -> Command {
-        let mut command = Command::new("tmux");
-        command.args(["-u", "-f", "/dev/null", "-L", &self.socket]);
-        command.env_remove("TMUX").env_remove("NO_COLOR");
-        command
-    }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // Nothing is left to end where the server did not start.
-        let _not_started = run(self.tmux().arg("kill-server"));
+        end(&self.socket);
     }
 }

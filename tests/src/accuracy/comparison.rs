@@ -124,15 +124,13 @@ impl Comparison {
 
     /// Limiters that were not offered every row, each with how many.
     fn less_offered(&self) -> String {
-        let offered = |place: usize| {
-            self.rows.iter().filter(|(_, outcomes)| outcomes[place].error().is_some()).count()
-        };
-        let limiters = self.limiters.iter().enumerate();
         let told = |(place, limiter): (usize, &&dyn Limiter)| {
-            let count = offered(place);
+            let offered =
+                self.rows.iter().filter(|(_, outcomes)| outcomes[place].error().is_some());
+            let count = offered.count();
             (count < self.rows.len()).then(|| format!(", {count} to {}", limiter.name()))
         };
-        limiters.filter_map(told).collect()
+        self.limiters.iter().enumerate().filter_map(told).collect()
     }
 
     fn of_ours(&self) -> impl Iterator<Item = &Outcome> {

@@ -32,14 +32,9 @@ impl Outcome {
         Runs::of(self.errors.iter().copied()).map(PercentError)
     }
 
-    /// Whether enough was offered in every run, and there was one.
-    pub fn is_offered(&self) -> bool {
-        self.runs > 0 && self.errors.len() == self.runs
-    }
-
-    /// Whether every run is within the bar for ours.
+    /// Whether enough was offered in every run, and each is within the bar for ours.
     pub fn holds(&self) -> bool {
-        self.is_offered() && self.error().is_some_and(PercentError::holds)
+        self.errors.len() == self.runs && self.error().is_some_and(PercentError::holds)
     }
 }
 

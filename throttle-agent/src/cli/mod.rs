@@ -157,7 +157,8 @@ Examples:
   throttle-agent detach --all
 
 Both work without a running agent, too. An interface stays detached until the agent is started
-again or reads its configuration file again. With --all, the agent exits, and no program, pin, qdisc or file of the instance is left.")]
+again or reads its configuration file again. With --all, the agent exits, and no program, pin,
+qdisc or file of the instance is left.")]
 #[group(skip)]
 #[command(group = ArgGroup::new("what").required(true).args(["iface", "all"]))]
 pub struct DetachArgs {

@@ -15,8 +15,8 @@ use crate::{
 Examples:
   throttle-agent check /etc/throttle/default.toml
 
-It needs no agent. Mistakes are told, up to 20 of them, each with its file, line and key, and what is accepted. Whether
-an agent has room for all limits turns out when it puts them in force.")]
+It needs no agent. Mistakes are told, up to 20 of them, each with its file, line and key, and what is
+accepted. Whether an agent has room for all limits turns out when it puts them in force.")]
 pub struct CheckArgs {
     /// The configuration file
     pub file: PathBuf,

@@ -57,7 +57,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ENTRIES)))]
     pub max_hosts: Option<u32>,
-    /// Room for so many limits [default: 16384]
+    /// Room for so many limits, groups and limited links together [default: 16384]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ENTRIES)))]
     pub max_limits: Option<u32>,

@@ -82,30 +82,26 @@ impl AgentKeys {
     #[must_use]
     pub fn differences(&self, running: &Self) -> Vec<String> {
         let differs = [
-            ("metrics", NEXT_START, self.metrics.is_some() && self.metrics != running.metrics),
+            ("metrics", NEXT_START, differs(self.metrics, running.metrics)),
             (
                 "ipv6_host_prefix",
                 NEW_TABLES,
-                self.ipv6_host_prefix.is_some()
-                    && self.ipv6_host_prefix != running.ipv6_host_prefix,
+                differs(self.ipv6_host_prefix, running.ipv6_host_prefix),
             ),
-            (
-                "max_hosts",
-                NEW_TABLES,
-                self.max_hosts.is_some() && self.max_hosts != running.max_hosts,
-            ),
-            (
-                "max_limits",
-                NEW_TABLES,
-                self.max_limits.is_some() && self.max_limits != running.max_limits,
-            ),
-            ("hook", NEW_LINKS, self.hook.is_some() && self.hook != running.hook),
+            ("max_hosts", NEW_TABLES, differs(self.max_hosts, running.max_hosts)),
+            ("max_limits", NEW_TABLES, differs(self.max_limits, running.max_limits)),
+            ("hook", NEW_LINKS, differs(self.hook, running.hook)),
         ];
         let told = |(key, when, differs): (&str, &str, bool)| {
             differs.then(|| format!("[agent] {key} takes effect {when}"))
         };
         differs.into_iter().filter_map(told).collect()
     }
+}
+
+/// Whether a value is asked for that is not the one that runs.
+fn differs<T: PartialEq>(asked: Option<T>, running: Option<T>) -> bool {
+    asked.is_some() && asked != running
 }
 
 const NEXT_START: &str = "at the next start";

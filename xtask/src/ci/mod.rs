@@ -6,6 +6,7 @@ mod step;
 
 use anyhow::{Result, bail, ensure};
 
+use crate::docs::Origin;
 use crate::test::Tally;
 use crate::{exec, setup};
 use page::Page;
@@ -26,13 +27,13 @@ pub(crate) fn run(full: bool, is_recording: bool, only: &[String]) -> Result<()>
     let mut report = Report::default();
     let mut tally = Tally::default();
     let mut perform = |name, task: &mut dyn FnMut() -> Result<()>| {
-        if let Some(page) = page.as_mut() {
-            page.begin();
-        }
-        let outcome = report.step(name, task);
         // Single steps are run again on a machine that was set up for all of them.
-        if let Some(page) = page.as_mut().filter(|_| name != SETUP || only.is_empty()) {
-            page.record(outcome);
+        let page = page.as_mut().filter(|_| name != SETUP || only.is_empty());
+        // What is checked out may change within the hours of a step.
+        let row = page.map(|page| (page, Origin::now()));
+        let outcome = report.step(name, task);
+        if let Some((page, origin)) = row {
+            page.record(outcome, origin);
         }
         outcome.is_good
     };

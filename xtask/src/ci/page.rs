@@ -15,8 +15,6 @@ const HEADER: &str = "| step | outcome | minutes | date | of | on |\n\
 /// Of a run whose steps are recorded.
 pub(super) struct Page {
     draft: Draft,
-    /// Of the step that runs: what is checked out may change within hours.
-    origin: Option<Origin>,
     /// All that there are, in order.
     steps: Vec<&'static str>,
     /// What kept rows from being written.
@@ -28,26 +26,16 @@ impl Page {
     pub(super) fn open(full: bool, steps: &[Step]) -> Result<Self> {
         let draft = Section { page: "ci", name: if full { "full" } else { "short" } }.open()?;
         let steps = [SETUP].into_iter().chain(steps.iter().map(|step| step.name)).collect();
-        Ok(Self { draft, origin: None, steps, faults: Vec::new() })
+        Ok(Self { draft, steps, faults: Vec::new() })
     }
 
-    /// Notes where the step that is about to run begins.
-    pub(super) fn begin(&mut self) {
-        match Origin::now() {
-            Ok(origin) => self.origin = Some(origin),
-            Err(error) => {
-                self.origin = None;
-                self.faults.push(format!("{error:#}"));
-            }
-        }
-    }
-
-    /// Writes the row of a step that has ended; rows of other steps stay. What goes wrong is kept for the end, as there
-    /// are steps to come that take no page.
-    pub(super) fn record(&mut self, outcome: &Outcome) {
-        let Some(origin) = &self.origin else { return };
-        let row = row(outcome, origin);
-        let written = self.draft.edit(|table| renewed(table, &self.steps, outcome.name, &row));
+    /// Writes the row of a step that has ended, and where it began; rows of other steps stay. What goes wrong is kept
+    /// for the end, as there are steps to come that take no page.
+    pub(super) fn record(&mut self, outcome: &Outcome, origin: Result<Origin>) {
+        let written = origin.and_then(|origin| {
+            let row = row(outcome, &origin);
+            self.draft.edit(|table| renewed(table, &self.steps, outcome.name, &row))
+        });
         if let Err(error) = written {
             self.faults.push(format!("the row of {}: {error:#}", outcome.name));
         }

@@ -34,7 +34,7 @@ pub(super) const SHORT: &[Step] = &[
 const FAULTS: &str = "faults_";
 const FAULT_STEPS: &str = "faults_steps";
 
-/// Runs the tests whose names have `filter` in them and do not begin with `without`.
+/// Runs the tests whose names have `filter` in them, and suites not `without`.
 fn test_fully(filter: Option<&str>, without: Option<&str>, tally: &mut Tally) -> Result<()> {
     test::measure(Selection { filter, without }, Extent::Full, Skipped::Fails, tally)
 }

@@ -94,14 +94,14 @@ pub(super) fn in_guests(
     let binaries = binaries(name)?;
     eprintln!("{name}: booting {}, {runs} times, under software emulation", files.release);
     let one_run = |run| {
-        let initramfs = folder.scratch(&format!("{name}-{run}.cpio"));
+        let initramfs = folder.scratch(&format!("{name}-{run}.cpio"))?;
         let content = Content {
             files: binaries.clone(),
             command: command(run),
             environment: "export THROTTLE_AGENT=/usr/local/bin/throttle-agent\n",
         };
-        initramfs::write(initramfs.path(), &files, &content)?;
-        let machine = Machine::boot(&files.image, initramfs.path(), Clock::Instructions)?;
+        initramfs::write(&initramfs, &files, &content)?;
+        let machine = Machine::boot(&files.image, &initramfs, Clock::Instructions)?;
         let batches = follow(&machine, run)?;
         ensure!(!batches.is_empty(), "the guest measured nothing");
         Ok(batches)

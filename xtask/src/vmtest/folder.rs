@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use tempfile::TempPath;
 
 use crate::workspace;
 
@@ -37,28 +38,10 @@ impl Folder {
         &self.path
     }
 
-    /// The place of a file that is gone with what is returned.
-    pub(super) fn scratch(&self, name: &str) -> Scratch {
-        Scratch(self.path.join(name))
-    }
-}
-
-/// The place of a file that is removed on drop; one that a killed run leaves behind is written over by the next.
-#[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.0.exists()
-            && let Err(error) = fs::remove_file(&self.0)
-        {
-            eprintln!("cannot remove {}: {error}", self.0.display());
-        }
+    /// The place of a file that is removed on drop; one that a killed run leaves behind is written over by the next.
+    pub(super) fn scratch(&self, name: &str) -> Result<TempPath> {
+        let path = self.path.join(name);
+        let doing = || format!("taking {} for a while", path.display());
+        TempPath::try_from_path(&path).with_context(doing)
     }
 }

@@ -117,10 +117,10 @@ fn boot(
     clock: Clock,
     tests: &[&str],
 ) -> Result<Outcome> {
-    let initramfs = folder.scratch("tests.cpio");
-    initramfs::write(initramfs.path(), files, &payload.content(tests))?;
+    let initramfs = folder.scratch("tests.cpio")?;
+    initramfs::write(&initramfs, files, &payload.content(tests))?;
     let count = tests.len();
     eprintln!("vmtest: booting {} under software emulation for {count} tests", files.release);
-    let machine = qemu::Machine::boot(&files.image, initramfs.path(), clock)?;
+    let machine = qemu::Machine::boot(&files.image, &initramfs, clock)?;
     guest::follow_tests(&machine)
 }
