@@ -153,6 +153,30 @@ fn links_that_are_not_attached_and_settings_of_the_next_start_earn_warnings() {
 }
 
 #[test]
+fn warnings_and_exports_go_by_the_tables_in_use() {
+    require_root!();
+    let (folder, namespace) = (Folder::new().unwrap(), Namespace::new("config").unwrap());
+    let first = "[agent]\nipv6_host_prefix = 56\nmax_limits = 100\n";
+    let file = write(&folder, "agent.toml", first);
+    let mut agent = Agent::start(&namespace, &["--config", &file]).unwrap();
+    agent.kill().unwrap();
+    let second = "[agent]\nipv6_host_prefix = 60\nmax_limits = 200\nmax_hosts = 65536\n";
+    write(&folder, "agent.toml", second);
+    agent.restart().unwrap();
+
+    let told = agent.cli("reload").unwrap().stderr;
+    for key in ["ipv6_host_prefix", "max_limits"] {
+        assert!(told.contains(&format!("[agent] {key} takes effect")), "{told}");
+    }
+    assert!(!told.contains("max_hosts takes effect"), "{told}");
+    assert!(agent.done("export").unwrap().contains("ipv6_host_prefix = 56\n"));
+
+    write(&folder, "agent.toml", first);
+    let told = agent.cli("reload").unwrap().stderr;
+    assert!(!told.contains("takes effect"), "{told}");
+}
+
+#[test]
 fn subscribers_are_added_beside_what_is_in_force() {
     require_root!();
     let (folder, (agent, _namespace)) = (Folder::new().unwrap(), agent());

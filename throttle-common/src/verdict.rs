@@ -14,7 +14,7 @@ pub enum Reason {
     Conforms = 0,
     /// Passed: no limit's prefix holds the host.
     NoLimit = 1,
-    /// Passed: multicast, broadcast, link-local or neighbour discovery.
+    /// Passed: multicast, 255.255.255.255, link-local or neighbour discovery.
     Exempt = 2,
     /// Passed: neither IPv4 nor IPv6.
     NotIp = 3,

@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
+use throttle_common::host_table::sets_for;
+
 use super::{Engine, Kernel, KernelLog, NetnsName, change};
 use crate::{
     config::{AgentKeys, Config},
@@ -105,6 +107,7 @@ pub(super) fn open(
 ) -> Result<(Kernel, Vec<LinkStatus>)> {
     let datapath = Datapath::open(&options.datapath())?;
     fault::after("opening the datapath");
+    store.set_settings(in_force(options.settings, &datapath));
     let mut kernel = Kernel { datapath, options: options.datapath(), lock: Arc::clone(lock) };
     let before = HashSet::from_iter(kernel.attached());
     let config = options.config.as_ref().map(|(_, config)| config);
@@ -119,6 +122,21 @@ pub(super) fn open(
         tracing::warn!("undoing a failed start: {second}");
     }
     Err(error)
+}
+
+/// The settings, with what tables have in place of that where an earlier agent has made them.
+fn in_force(asked: AgentKeys, datapath: &Datapath) -> AgentKeys {
+    let (max_hosts, max_limits) = (datapath.max_hosts(), datapath.max_limits());
+    let bits = datapath.ipv6_host_prefix();
+    let has_bits = asked.ipv6_host_prefix() == bits;
+    let has_limits = asked.max_limits() == max_limits;
+    let has_hosts = sets_for(asked.max_hosts()) == sets_for(max_hosts);
+    AgentKeys {
+        ipv6_host_prefix: if has_bits { asked.ipv6_host_prefix } else { Some(bits) },
+        max_hosts: if has_hosts { asked.max_hosts } else { Some(max_hosts) },
+        max_limits: if has_limits { asked.max_limits } else { Some(max_limits) },
+        ..asked
+    }
 }
 
 /// Detaches what was attached since, and removes what was not there before.

@@ -28,7 +28,8 @@ Examples:
 
 What is enforced outlives the agent. Started again, it takes over what it finds, and puts in force what
 the file says and what was changed since. SIGHUP makes it read the file again. Options override the
-file's [agent] table.")]
+file's [agent] table; tables that are taken over keep their room, and the length of IPv6 hosts,
+until `detach --all` or a reboot.")]
 pub struct RunArgs {
     /// Attach to this interface; hosts are beyond the wire (far) or behind this machine (near)
     ///

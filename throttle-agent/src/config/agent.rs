@@ -1,6 +1,7 @@
 //! `[agent]`: what an agent is started with.
 
 use serde::{Deserialize, Serialize};
+use throttle_common::host_table::sets_for;
 use utoipa::ToSchema;
 
 use super::section::Section;
@@ -81,16 +82,14 @@ impl AgentKeys {
     /// they were made, and so do the hooks of links.
     #[must_use]
     pub fn differences(&self, running: &Self) -> Vec<String> {
+        let bits = running.ipv6_host_prefix();
+        let sets = sets_for(running.max_hosts());
         let differs = [
-            ("metrics", NEXT_START, differs(self.metrics, running.metrics)),
-            (
-                "ipv6_host_prefix",
-                NEW_TABLES,
-                differs(self.ipv6_host_prefix, running.ipv6_host_prefix),
-            ),
-            ("max_hosts", NEW_TABLES, differs(self.max_hosts, running.max_hosts)),
-            ("max_limits", NEW_TABLES, differs(self.max_limits, running.max_limits)),
-            ("hook", NEW_LINKS, differs(self.hook, running.hook)),
+            ("metrics", NEXT_START, differs(self.metrics.map(Some), running.metrics)),
+            ("ipv6_host_prefix", NEW_TABLES, differs(self.ipv6_host_prefix, bits)),
+            ("max_hosts", NEW_TABLES, differs(self.max_hosts.map(sets_for), sets)),
+            ("max_limits", NEW_TABLES, differs(self.max_limits, running.max_limits())),
+            ("hook", NEW_LINKS, differs(self.hook, running.hook())),
         ];
         let told = |(key, when, differs): (&str, &str, bool)| {
             differs.then(|| format!("[agent] {key} takes effect {when}"))
@@ -100,8 +99,8 @@ impl AgentKeys {
 }
 
 /// Whether a value is asked for that is not the one that runs.
-fn differs<T: PartialEq>(asked: Option<T>, running: Option<T>) -> bool {
-    asked.is_some() && asked != running
+fn differs<T: PartialEq>(asked: Option<T>, running: T) -> bool {
+    asked.is_some_and(|asked| asked != running)
 }
 
 const NEXT_START: &str = "at the next start";

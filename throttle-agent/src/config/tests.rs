@@ -283,7 +283,8 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn settings_that_need_a_start_are_told() {
     let running = AgentKeys { max_hosts: Some(5), ..Default::default() };
-    let file = AgentKeys { max_hosts: Some(6), hook: Some(HookChoice::Tcx), ..Default::default() };
+    let file =
+        AgentKeys { max_hosts: Some(6_000), hook: Some(HookChoice::Tcx), ..Default::default() };
     let told = [
         "[agent] max_hosts takes effect at the first start after `detach --all` or a reboot",
         "[agent] hook takes effect at the next start, at links that are attached from then on",

@@ -186,7 +186,7 @@ pub struct StatusView {
     pub netns: NetnsView,
     /// The interfaces it is attached to.
     pub links: Vec<LinkSummary>,
-    /// What it was started with; `null` is the default.
+    /// What it works with; `null` is the default.
     #[serde(default)]
     pub settings: AgentKeys,
     /// Number of limits.

@@ -135,6 +135,19 @@ impl Datapath {
         self.config.ipv6_host_prefix()
     }
 
+    /// Hosts that the host table has room for.
+    #[must_use]
+    pub fn max_hosts(&self) -> u32 {
+        // Twice the ways keep sets from overflowing.
+        self.hosts.reader().ways() / 2
+    }
+
+    /// Limits, groups and limited links that there is room for.
+    #[must_use]
+    pub fn max_limits(&self) -> u32 {
+        self.limits.capacity() as u32
+    }
+
     /// Attaches to an interface; one that is attached already gets the new side.
     ///
     /// # Errors

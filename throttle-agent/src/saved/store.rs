@@ -86,6 +86,11 @@ impl Store {
         &self.origin
     }
 
+    /// Takes the settings that are in force in place of those that were asked for.
+    pub(crate) fn set_settings(&mut self, settings: AgentKeys) {
+        self.origin.settings = settings;
+    }
+
     /// Whether anything says what the policy is: a file, or changes that were saved.
     #[must_use]
     pub fn is_told(&self) -> bool {

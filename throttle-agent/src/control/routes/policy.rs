@@ -113,7 +113,7 @@ async fn read(
     responses(
         (status = 200, description = "the file is in force", body = PolicyApplied),
         (status = 409, description = "there is no file, or the table of limits is full", body = Refusal),
-        (status = 422, description = "the file is unsound: `details` name every mistake", body = Refusal),
+        (status = 422, description = "the file is unsound: `error` tells the mistake, or `details` up to 20", body = Refusal),
     )
 )]
 pub(super) async fn reload(State(agent): State<Arc<Agent>>) -> Answer<PolicyApplied> {
