@@ -89,6 +89,12 @@ pub(crate) fn run(name: Name, arguments: &[OsString]) -> Result<()> {
 /// Runs a benchmark, shows what it prints, and writes that to its page as well, also where bars are missed; but not if it
 /// came to no end, and with what it was asked for in place of its defaults.
 pub(crate) fn record(name: Name, arguments: &[OsString]) -> Result<()> {
+    let is_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
+    ensure!(
+        !is_help,
+        "cannot record a help text; hint: `cargo xtask bench {} -- --help`",
+        name.word()
+    );
     let draft = name.section().open()?;
     let mut program = name.program(arguments)?;
     let mut child = program.stdout(Stdio::piped()).spawn().context("starting the benchmark")?;

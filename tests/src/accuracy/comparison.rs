@@ -97,20 +97,23 @@ impl Comparison {
         let (mut alone, mut level, mut beaten) = (0, 0, Vec::new());
         for (row, outcomes) in &self.rows {
             let errors: Vec<_> = outcomes.iter().map(Outcome::error).collect();
+            let [Some(_), peers @ ..] = &errors[..] else { continue };
+            if peers.iter().all(Option::is_none) {
+                continue;
+            }
             match best(&errors)[..] {
-                [] => {}
                 [0] => alone += 1,
                 [0, ..] => level += 1,
                 [..] => beaten.push(row.to_string()),
             }
         }
-        let counted = alone + level + beaten.len();
+        let compared = alone + level + beaten.len();
         let errors = self.of_ours().filter_map(Outcome::error);
         let largest = errors.map(PercentError::worst).fold(0.0, f64::max);
         let missed = self.missed();
         let mut text = format!(
-            "{counted} of {} rows could be offered{}. In {alone} of them {ours} is best alone, in {level} level with the \
-             best, in {} a peer is better. The largest error of {ours} in any run is {largest:.2} %; \
+            "{compared} of {} rows could be offered to {ours} and a peer{}. In {alone} of them {ours} is best alone, in \
+             {level} level with the best, in {} a peer is better. The largest error of {ours} in any run is {largest:.2} %; \
              {missed} rows miss the bar of ±{BAR_PERCENT} %.\n",
             self.rows.len(),
             self.less_offered(),
@@ -170,7 +173,7 @@ mod tests {
         found(&["64 B", "up IPv4", "+0.70 ±0.00", "not offered", "| HTB, nft"]);
         found(&["64 B", "up IPv6", "+0.10 ±0.00", "not offered", "| throttle, HTB"]);
         found(&[
-            "2 of 2 rows could be offered, 1 to nft, 0 to hashlimit.",
+            "2 of 2 rows could be offered to throttle and a peer, 1 to nft, 0 to hashlimit.",
             "in 1 level",
             "in 1 a peer is better",
             "1 rows miss",

@@ -55,9 +55,10 @@ pub(crate) fn measure(
     ensure!(ARCH == "x86_64", "the kernels are for x86_64, this machine is {ARCH}");
     let is_whole = kernels.is_empty() && filter.is_none();
     let to_page = record != Recording::Nothing && is_whole;
+    // Another run that has the folder may take hours, and what is checked out change in them.
+    let folder = Folder::hold()?;
     let draft = to_page.then(|| report::SECTION.open()).transpose()?;
     setup::run(setup::For::VirtualMachines)?;
-    let folder = Folder::hold()?;
     let payload = Payload::build(filter, record == Recording::Figures)?;
     let kernels = if kernels.is_empty() { Kernel::value_variants() } else { kernels };
     let (mut all, mut failed) = (Vec::new(), Vec::new());
