@@ -113,9 +113,11 @@ impl Scene {
         steps
     }
 
-    /// Those of the steps to walk that the system might refuse.
+    /// The steps to walk of those of `work` that the system might refuse.
     fn refusable(&mut self, work: impl FnOnce(&mut Lab)) -> Vec<Step> {
-        self.steps(work).into_iter().filter(|step| step.may_be_refused).collect()
+        let mut steps = self.all_steps(work);
+        steps.retain(|step| step.may_be_refused);
+        self.thin(&steps)
     }
 
     /// Ends the agent, and takes away what does not survive a restart of the machine.
@@ -155,12 +157,13 @@ fn most(steps: &[Step], random: &mut Random) -> Vec<Step> {
     by_chance(steps, MOST_ALIKE, random)
 }
 
-/// What a short run walks of some steps: of those of one name one by chance, and of these every third, from one by
+/// What a short run walks of some steps: of those of one name one by chance, and of these every sixth, from one by
 /// chance on.
 fn few(steps: &[Step], random: &mut Random) -> Vec<Step> {
+    const STRIDE: usize = 6;
     let chosen = by_chance(steps, 1, random);
-    let first = random.index(3.min(chosen.len()));
-    chosen.into_iter().skip(first).step_by(3).collect()
+    let first = random.index(STRIDE.min(chosen.len()));
+    chosen.into_iter().skip(first).step_by(STRIDE).collect()
 }
 
 /// The steps without some by chance, so that no more than `most` have one name.

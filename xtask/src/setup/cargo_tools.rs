@@ -16,7 +16,7 @@ pub(crate) struct Tool {
 pub(crate) const DENY: Tool = Tool {
     name: "cargo-deny",
     series: "0.20",
-    reason: "checks licences and sources; takes minutes",
+    reason: "checks licences and sources; takes a minute",
 };
 
 /// For `cargo xtask fuzz`.

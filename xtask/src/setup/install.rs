@@ -21,6 +21,8 @@ pub(super) fn install(name: &str, requirement: &str) -> Result<()> {
     let mut cargo = workspace::cargo()?;
     cargo.args(["install", name, "--version", requirement, "--locked", "--force", "--root"]);
     cargo.arg(ebpf::tools_dir(&workspace::root()?));
+    // They run for seconds: it would take longer to optimise them.
+    cargo.args(["--profile", "dev", "--config", "profile.dev.debug=false"]);
     exec::run(&mut cargo, &format!("installing {name} {requirement}"))
 }
 

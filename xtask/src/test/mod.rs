@@ -3,6 +3,8 @@
 mod suite;
 mod tally;
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
 
 use crate::{build, exec, setup};
@@ -22,9 +24,10 @@ const SUITES: [&str; 6] = ["test", "--release", "-p", "throttle-tests", "--test"
 /// Suites that run only in the guests of `cargo xtask vmtest`.
 const GUEST: &str = "guest_";
 
-/// Suites that measure traffic run one test at a time. The others measure nothing, and each of their tests has a
-/// namespace and an instance of its own: a few at a time, since they mostly wait.
-const ALONE: [&str; 2] = ["traffic_", "faults_"];
+/// How many tests of a suite run at a time, by what its name begins with; the first that fits counts. Each has a
+/// namespace and an instance of its own. Floods of 1 Gbit/s take all of a small machine, other measurements of rates a
+/// part of it.
+const AT_A_TIME: [(&str, u32); 3] = [("traffic_flood", 1), ("traffic_", 2), ("", 3)];
 
 /// Tells tests to take the time that a full run has.
 pub(crate) const FULL: &str = "THROTTLE_TESTS_FULL";
@@ -75,17 +78,14 @@ pub(crate) fn measure(
         suite::run(&Call { cargo, filter, harness, extent, skipped }, tally)
     };
     let host = run(&HOST, filter, &[]).and(run(&HARNESS, filter, &[]));
-    let (together, alone) = suites(selection)?;
-    let mut run_exactly = |names: &[String], threads| {
-        if names.is_empty() {
-            return Ok(());
-        }
+    let mut run_suites = |(at_a_time, names): (u32, Vec<String>)| {
+        let threads = format!("--test-threads={at_a_time}");
         let names = names.iter().map(String::as_str);
-        run(&SUITES, None, &["--exact", threads].into_iter().chain(names).collect::<Vec<_>>())
+        run(&SUITES, None, &["--exact", &threads].into_iter().chain(names).collect::<Vec<_>>())
     };
-    let together = run_exactly(&together, "--test-threads=3");
-    let alone = run_exactly(&alone, "--test-threads=1");
-    host.and(together).and(alone)?;
+    // All run, whatever becomes of those before.
+    let suites = suites(selection)?.into_iter().rev().map(&mut run_suites);
+    suites.fold(host, Result::and)?;
     ensure!(tally.failed == 0, "tests failed: {}", tally.failed);
     ensure!(
         *tally != Tally::default(),
@@ -95,11 +95,34 @@ pub(crate) fn measure(
     Ok(())
 }
 
-/// The tests of the suites that run here: those that may run together, and those that run alone.
-fn suites(selection: Selection<'_>) -> Result<(Vec<String>, Vec<String>)> {
-    let mut names = suite::names(&SUITES, selection.filter)?;
+/// The tests of the suites that run here, by how many run at a time.
+fn suites(selection: Selection<'_>) -> Result<BTreeMap<u32, Vec<String>>> {
     let is_left_out = |name: &str| selection.without.is_some_and(|part| name.contains(part));
+    let mut names = suite::names(&SUITES, selection.filter)?;
     names.retain(|name| !name.starts_with(GUEST) && !is_left_out(name));
-    let is_alone = |name: &String| ALONE.iter().any(|prefix| name.starts_with(prefix));
-    Ok(names.into_iter().partition(|name| !is_alone(name)))
+    Ok(grouped(names))
+}
+
+fn grouped(names: Vec<String>) -> BTreeMap<u32, Vec<String>> {
+    let mut groups = BTreeMap::<_, Vec<_>>::new();
+    for name in names {
+        let fitting = AT_A_TIME.iter().find(|(start, _)| name.starts_with(start));
+        let at_a_time = fitting.map_or(1, |(_, at_a_time)| *at_a_time);
+        groups.entry(at_a_time).or_default().push(name);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn suites_that_measure_have_less_beside_them() {
+        let names = ["prog_rates::a", "traffic_flood::b", "traffic_tcp::c", "faults_disk::d"];
+        let groups = grouped(names.map(str::to_owned).into());
+        assert_eq!(groups[&1], ["traffic_flood::b"]);
+        assert_eq!(groups[&2], ["traffic_tcp::c"]);
+        assert_eq!(groups[&3], ["prog_rates::a", "faults_disk::d"]);
+    }
 }
