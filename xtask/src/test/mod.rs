@@ -25,9 +25,15 @@ const SUITES: [&str; 6] = ["test", "--release", "-p", "throttle-tests", "--test"
 const GUEST: &str = "guest_";
 
 /// How many tests of a suite run at a time, by what its name begins with; the first that fits counts. Each has a
-/// namespace and an instance of its own. Floods of 1 Gbit/s take all of a small machine, other measurements of rates a
-/// part of it.
-const AT_A_TIME: [(&str, u32); 3] = [("traffic_flood", 1), ("traffic_", 2), ("", 3)];
+/// namespace and an instance of its own. Floods of 1 Gbit/s take all of a small machine, and windows of 50 ms show what
+/// others take; other measurements of rates leave room for one beside them.
+const AT_A_TIME: [(&str, u32); 5] = [
+    ("traffic_flood", 1),
+    ("traffic_live", 1),
+    ("traffic_levels::a_changed_group", 1),
+    ("traffic_", 2),
+    ("", 3),
+];
 
 /// Tells tests to take the time that a full run has.
 pub(crate) const FULL: &str = "THROTTLE_TESTS_FULL";
