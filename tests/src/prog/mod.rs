@@ -6,8 +6,6 @@ mod test_run;
 pub mod limits;
 
 use std::path::PathBuf;
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aya::programs::SchedClassifier;
@@ -20,7 +18,7 @@ use throttle_common::verdict::Reason;
 use self::moves::Standing;
 pub use self::moves::{Fate, Moves};
 pub use self::test_run::repeat;
-use crate::netns::Namespace;
+use crate::netns::{Namespace, unique_name};
 
 /// What the program tells the kernel to do with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,10 +98,8 @@ impl Program {
 
     /// Options of an instance of its own.
     pub fn options() -> Options {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Options {
-            instance: format!("thr{}-prog{number}", process::id()),
+            instance: unique_name(),
             pin_root: PathBuf::from(PIN_ROOT),
             hook: HookChoice::Auto,
             max_hosts: 1024,
