@@ -60,9 +60,9 @@ fn idle_connections_of_root_are_closed_after_a_while() {
         idle = (0..100).map(|_| connect(&lab)).collect();
         let outcome = lab.agent.cli("limit list").unwrap();
         // A machine that holds this up for long enough has them closed before.
-        (outcome.code != Some(0) && begun.elapsed() < IDLE).then_some(outcome)
+        (begun.elapsed() < IDLE).then_some(outcome)
     };
-    let outcome = (0..10).find_map(|_| ask_beside_idle()).expect("refused");
+    let outcome = (0..10).find_map(|_| ask_beside_idle()).expect("asked in time");
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     assert!(outcome.stderr.contains("connections"), "{outcome:?}");
     wait_for_room(&lab);
