@@ -24,16 +24,18 @@ const SUITES: [&str; 6] = ["test", "--release", "-p", "throttle-tests", "--test"
 /// Suites that run only in the guests of `cargo xtask vmtest`.
 const GUEST: &str = "guest_";
 
-/// How many tests of a suite run at a time, by what its name begins with; the first that fits counts. Each has a
-/// namespace and an instance of its own. Floods of 1 Gbit/s take all of a small machine, and windows of 50 ms show what
-/// others take; other measurements of rates leave room for one beside them.
-const AT_A_TIME: [(&str, u32); 5] = [
+/// How many tests run at a time, by what their names begin with; the first that fits counts. Each has a namespace and
+/// an instance of its own. Floods of 1 Gbit/s take all of a small machine, and windows of 50 ms show what others take;
+/// other measurements of rates leave room for one beside them.
+const AT_A_TIME: [(&str, u32); 4] = [
     ("traffic_flood", 1),
     ("traffic_live", 1),
     ("traffic_levels::a_changed_group", 1),
     ("traffic_", 2),
-    ("", 3),
 ];
+
+/// How many of all other tests do.
+const OTHERS_AT_A_TIME: u32 = 3;
 
 /// Tells tests to take the time that a full run has.
 pub(crate) const FULL: &str = "THROTTLE_TESTS_FULL";
@@ -113,7 +115,7 @@ fn grouped(names: Vec<String>) -> BTreeMap<u32, Vec<String>> {
     let mut groups = BTreeMap::<_, Vec<_>>::new();
     for name in names {
         let fitting = AT_A_TIME.iter().find(|(start, _)| name.starts_with(start));
-        let at_a_time = fitting.map_or(1, |(_, at_a_time)| *at_a_time);
+        let at_a_time = fitting.map_or(OTHERS_AT_A_TIME, |(_, at_a_time)| *at_a_time);
         groups.entry(at_a_time).or_default().push(name);
     }
     groups
