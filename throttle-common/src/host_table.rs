@@ -176,6 +176,12 @@ pub const fn sets_for(hosts: u32) -> u32 {
     if sets > MAX_SETS as u64 { MAX_SETS } else { sets as u32 }
 }
 
+/// Hosts that a table of `sets` sets is made for: the most of which [`sets_for`] makes that many.
+#[must_use]
+pub const fn hosts_for(sets: u32) -> u32 {
+    sets * WAYS / 2
+}
+
 /// The largest table: 128 million ways, which take 18 GB.
 const MAX_SETS: u32 = 1 << 24;
 

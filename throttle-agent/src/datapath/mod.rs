@@ -43,7 +43,10 @@ use std::{net::IpAddr, path::PathBuf};
 use aya::{Ebpf, programs::SchedClassifier};
 use aya_log::EbpfLogger;
 use ipnet::IpNet;
-use throttle_common::abi::{Hook, Side};
+use throttle_common::{
+    abi::{Hook, Side},
+    host_table,
+};
 
 pub use events::{Exceeding, ExcessEvents};
 pub use expiry::{IdleHosts, IdleSearch};
@@ -138,8 +141,7 @@ impl Datapath {
     /// Hosts that the host table has room for.
     #[must_use]
     pub fn max_hosts(&self) -> u32 {
-        // Twice the ways keep sets from overflowing.
-        self.hosts.reader().ways() / 2
+        host_table::hosts_for(self.hosts.reader().ways() / host_table::WAYS)
     }
 
     /// Limits, groups and limited links that there is room for.

@@ -111,6 +111,15 @@ fn sets_are_a_power_of_two_with_half_to_spare() {
     assert_eq!(sets_for(u32::MAX), MAX_SETS);
 }
 
+#[test]
+fn a_table_is_made_for_the_most_hosts_that_need_no_larger_one() {
+    for sets in (0..24).map(|bits| 1 << bits) {
+        let hosts = hosts_for(sets);
+        assert_eq!((sets_for(hosts), sets_for(hosts + 1)), (sets, sets * 2));
+    }
+    assert_eq!(sets_for(hosts_for(MAX_SETS)), MAX_SETS);
+}
+
 proptest! {
     #[test]
     fn a_tag_is_read_back_as_its_host(octets: [u8; 16], v4: [u8; 4], seed: u64) {

@@ -294,7 +294,10 @@ impl LimitTable {
             "setting {what}: the table has room for {capacity} limits, groups and limited links, and \
              these would be {count}"
         ))
-        .hint("delete a limit, or `detach --all` and run with a larger `--max-limits`"))
+        .hint(
+            "delete a limit, or `export` the policy, `detach --all` and run that file with a larger \
+             `--max-limits`",
+        ))
     }
 
     /// How many limits, groups and limited links there are.
