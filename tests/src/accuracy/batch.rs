@@ -31,6 +31,13 @@ pub struct Arrival {
     pub arrived: f64,
 }
 
+impl Arrival {
+    /// Whether enough was offered for what arrived to be the limiter's doing.
+    pub fn is_enough(&self, row: &Row) -> bool {
+        self.offered >= LEAST_OFFERED * row.limit as f64
+    }
+}
+
 /// Holds `rows` by `limiter`, waits until every burst is spent, and then measures for `window`. Each row starts to send
 /// `stagger` after the one before.
 pub fn run(

@@ -27,11 +27,11 @@ impl Comparison {
         Self { limiters: limiters.to_vec(), left_out, rows }
     }
 
-    /// Adds what the limiter of this name, which takes part, made of `rows`.
-    pub fn add(&mut self, limiter: &str, rows: &[Row], arrivals: &[Arrival]) {
+    /// Adds what the limiter of this name, which takes part, made of each row.
+    pub fn add(&mut self, limiter: &str, measured: &[(Row, Arrival)]) {
         let place = self.limiters.iter().position(|found| found.name() == limiter);
         let Some(place) = place else { return };
-        for (row, arrival) in rows.iter().zip(arrivals) {
+        for (row, arrival) in measured {
             if let Some((_, outcomes)) = self.rows.iter_mut().find(|(found, _)| found == row) {
                 outcomes[place].add(row, *arrival);
             }
@@ -159,9 +159,9 @@ mod tests {
         let limit = rows[0].limit as f64;
         let arrival = |part: f64| Arrival { offered: 2.0 * limit, arrived: part * limit };
         let too_little = Arrival { offered: limit, arrived: limit };
-        comparison.add("throttle", rows, &[arrival(1.007), arrival(1.001)]);
-        comparison.add("HTB", rows, &[arrival(1.0), arrival(1.0)]);
-        comparison.add("nft", rows, &[arrival(1.0), too_little]);
+        comparison.add("throttle", &[(rows[0], arrival(1.007)), (rows[1], arrival(1.001))]);
+        comparison.add("HTB", &[(rows[0], arrival(1.0)), (rows[1], arrival(1.0))]);
+        comparison.add("nft", &[(rows[0], arrival(1.0)), (rows[1], too_little)]);
         let text = comparison.markdown();
         assert_eq!(comparison.missed(), 1, "{text}");
         assert_eq!(Comparison::new(limiters, Vec::new(), rows).missed(), 2, "nothing was offered");

@@ -93,8 +93,8 @@ impl Report {
             let names = told.arrivals.iter().map(|(name, _)| name.as_str());
             let is_alike = names.eq(rows.iter().map(Row::to_string));
             ensure!(is_alike, "the rows of {limiter} are not those of {}", first.limiter);
-            let arrivals: Vec<_> = told.arrivals.iter().map(|(_, arrival)| *arrival).collect();
-            comparison.add(limiter, &rows, &arrivals);
+            let arrivals = told.arrivals.iter().map(|(_, arrival)| *arrival);
+            comparison.add(limiter, &rows.iter().copied().zip(arrivals).collect::<Vec<_>>());
         }
         let runs = limiters.iter().map(runs).max();
         let (kernel, seconds) = (first.kernel.clone(), first.seconds);

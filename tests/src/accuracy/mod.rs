@@ -11,3 +11,4 @@ pub mod refused;
 pub mod runs;
 pub mod stream;
 pub mod tcp;
+pub mod turns;

@@ -1,7 +1,7 @@
 //! What limiters made of rows over several runs, and which of them was closest to the limit.
 
 use super::batch::Arrival;
-use super::matrix::{LEAST_OFFERED, Row};
+use super::matrix::Row;
 use super::runs::Runs;
 
 /// How far from the limit ours may be, in percent.
@@ -20,10 +20,9 @@ pub struct Outcome {
 impl Outcome {
     /// Adds a run.
     pub fn add(&mut self, row: &Row, arrival: Arrival) {
-        let limit = row.limit as f64;
         self.runs += 1;
-        if arrival.offered >= LEAST_OFFERED * limit {
-            self.errors.push((arrival.arrived / limit - 1.0) * 100.0);
+        if arrival.is_enough(row) {
+            self.errors.push((arrival.arrived / row.limit as f64 - 1.0) * 100.0);
         }
     }
 

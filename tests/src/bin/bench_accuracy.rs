@@ -2,7 +2,7 @@
 //! about rates.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -11,6 +11,7 @@ use throttle_tests::accuracy::comparison::Comparison;
 use throttle_tests::accuracy::limiters::{self, LeftOut, Limiter};
 use throttle_tests::accuracy::matrix::{Row, batches, cpus};
 use throttle_tests::accuracy::promises;
+use throttle_tests::accuracy::turns::{self, Turn};
 use throttle_tests::bars::exit_code;
 use throttle_tests::{interrupt, table};
 
@@ -91,38 +92,11 @@ fn compare(
     rows: &[Row],
     options: &Options,
 ) -> Result<()> {
-    let batches = batches_of_each(limiters, rows)?;
-    let turns = in_turn(&batches);
+    let turns = turns::in_turn(limiters, &batches_of_each(limiters, rows)?);
     let window = Duration::from_secs(options.seconds.into());
-    let seconds = |(place, batch): &(usize, &[Row])| {
-        (batch::settling(limiters[*place], batch) + window).as_secs()
-    };
+    let seconds = |turn: &Turn| (batch::settling(turn.limiter, &turn.rows) + window).as_secs();
     let minutes = turns.iter().map(seconds).sum::<u64>() * u64::from(options.runs) / 60;
     eprintln!("{} rows: at least {minutes} minutes", rows.len());
-    let started = Instant::now();
-    for run in 1..=options.runs {
-        for (number, &(place, batch)) in (1..).zip(&turns) {
-            let limiter = limiters[place];
-            let arrivals = batch::run(limiter, batch, window, Duration::ZERO)?;
-            comparison.add(limiter.name(), batch, &arrivals);
-            let (name, seconds) = (limiter.name(), started.elapsed().as_secs());
-            let (count, first) = (batch.len(), batch[0]);
-            eprintln!(
-                "{seconds} s: run {run} of {}, batch {number} of {}, {name}: {count} rows from {first}",
-                options.runs,
-                turns.len()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// The batches of all limiters, each with the place of its own: the first of each, then the second.
-fn in_turn(batches: &[Vec<Vec<Row>>]) -> Vec<(usize, &[Row])> {
-    let most = batches.iter().map(Vec::len).max().unwrap_or_default();
-    let turn = |number: usize| {
-        let of_each = batches.iter().enumerate();
-        of_each.filter_map(move |(place, batches)| Some((place, batches.get(number)?.as_slice())))
-    };
-    (0..most).flat_map(turn).collect()
+    let measure = |limiter, rows: &[Row]| batch::run(limiter, rows, window, Duration::ZERO);
+    turns::take_all(comparison, &turns, options.runs, measure)
 }
