@@ -38,49 +38,35 @@ pub fn take_all(
     mut measure: impl FnMut(&'static dyn Limiter, &[Row]) -> Result<Vec<Arrival>>,
 ) -> Result<()> {
     let started = Instant::now();
+    let is_enough = |(row, arrival): &(Row, Arrival)| arrival.is_enough(row);
     let mut take = |of: &str, turn: &Turn| {
         let arrivals = measure(turn.limiter, &turn.rows)?;
-        let taken = Taken::of(turn, arrivals);
+        let measured: Vec<_> = turn.rows.iter().copied().zip(arrivals).collect();
+        let short = measured.iter().filter(|it| !is_enough(it)).count();
         let (seconds, name) = (started.elapsed().as_secs(), turn.limiter.name());
-        let (count, first, short) = (turn.rows.len(), turn.rows[0], taken.short.len());
+        let (count, first) = (turn.rows.len(), turn.rows[0]);
         eprintln!(
             "{seconds} s: {of}, {name}: {count} rows from {first}; too little offered: {short}"
         );
-        Ok::<_, anyhow::Error>(taken)
+        anyhow::Ok(measured)
     };
     for run in 1..=runs {
         let mut again = Vec::new();
         for (number, turn) in (1..).zip(turns) {
-            let Taken { enough, short } =
-                take(&format!("run {run} of {runs}, batch {number} of {}", turns.len()), turn)?;
+            let of = format!("run {run} of {runs}, batch {number} of {}", turns.len());
+            let (enough, short): (Vec<_>, Vec<_>) =
+                take(&of, turn)?.into_iter().partition(is_enough);
             comparison.add(turn.limiter.name(), &enough);
-            if !short.is_empty() {
-                let rows = short.into_iter().map(|(row, _)| row).collect();
-                again.push(Turn { limiter: turn.limiter, rows });
-            }
+            let rows = short.into_iter().map(|(row, _)| row).collect();
+            again.push(Turn { rows, ..*turn });
         }
+        again.retain(|turn| !turn.rows.is_empty());
         for (number, turn) in (1..).zip(&again) {
-            let Taken { enough, short } =
-                take(&format!("run {run} of {runs}, once more {number} of {}", again.len()), turn)?;
-            comparison.add(turn.limiter.name(), &[enough, short].concat());
+            let of = format!("run {run} of {runs}, once more {number} of {}", again.len());
+            comparison.add(turn.limiter.name(), &take(&of, turn)?);
         }
     }
     Ok(())
-}
-
-/// What became of the rows of a turn.
-struct Taken {
-    enough: Vec<(Row, Arrival)>,
-    /// Those of which too little was offered.
-    short: Vec<(Row, Arrival)>,
-}
-
-impl Taken {
-    fn of(turn: &Turn, arrivals: Vec<Arrival>) -> Self {
-        let measured = turn.rows.iter().copied().zip(arrivals);
-        let (enough, short) = measured.partition(|(row, arrival)| arrival.is_enough(row));
-        Self { enough, short }
-    }
 }
 
 #[cfg(test)]

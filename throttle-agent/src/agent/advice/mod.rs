@@ -42,8 +42,8 @@ pub(crate) fn may_warn_of(limit: &Limit) -> bool {
 pub fn status_warnings(under_pressure: bool, hosts: HostsView, limits: &[Limit]) -> Vec<String> {
     let full = under_pressure.then(|| {
         format!(
-            "the host table is under pressure: {hosts}; `export` the policy, `detach --all` and run that \
-             file with a larger --max-hosts, or limit prefixes with --scope shared"
+            "the host table is under pressure: {hosts}; `export` the policy, `detach --all` and \
+             run that file with a larger --max-hosts, or limit prefixes with --scope shared"
         )
     });
     full.into_iter().chain(bursts::warning(limits)).collect()
