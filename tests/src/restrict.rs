@@ -1,18 +1,20 @@
 //! What a test needs of its surroundings, and what is taken away from its child processes.
 
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::process::Command;
 use std::{fs, io, thread};
 
 use anyhow::{Context as _, Result};
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
+use crate::foreign::BPFFS;
 use crate::netns::unique_name;
 
 /// Ends the calling test as [`skip`] says unless it runs as root.
@@ -112,6 +114,26 @@ pub fn with_own_mounts<R: Send>(closure: impl FnOnce() -> R + Send) -> Result<R>
     with_mounts(|| Ok(()), closure)
 }
 
+/// In mounts of its own, unmounts whatever is mounted where the BPF file system belongs, one on the other.
+pub fn unmount_bpffs() {
+    while umount2(BPFFS, MntFlags::MNT_DETACH).is_ok() {}
+}
+
+/// In mounts of its own, hides the system's first process, as a container may: nobody can tell then that other
+/// processes see other mounts.
+pub fn hide_first_process() -> Result<()> {
+    mount(Some("tmpfs"), FIRST_PROCESS, Some("tmpfs"), MsFlags::empty(), NONE)
+        .context("hiding the first process")
+}
+
+/// The same, but that the first process has other mounts can be told, whatever this machine shows of it.
+pub fn show_others_mounts() -> Result<()> {
+    hide_first_process()?;
+    let namespaces = Path::new(FIRST_PROCESS).join("ns");
+    fs::create_dir(&namespaces)?;
+    Ok(symlink("mnt:[1]", namespaces.join("mnt"))?)
+}
+
 /// Runs `closure` on a thread with mounts of its own, once `prepare` has changed them.
 fn with_mounts<R: Send>(
     prepare: impl FnOnce() -> Result<()> + Send,
@@ -128,6 +150,7 @@ fn with_mounts<R: Send>(
 }
 
 const NONE: Option<&str> = None;
+const FIRST_PROCESS: &str = "/proc/1";
 
 /// Ends the child when the thread that starts it ends, however that happens.
 pub fn dies_with_this_thread(command: &mut Command) -> &mut Command {

@@ -13,11 +13,11 @@ use throttle_tests::hooks;
 use throttle_tests::ledger::Ledger;
 use throttle_tests::older;
 use throttle_tests::require_root;
+use throttle_tests::restrict::unmount_bpffs;
 use throttle_tests::router::{End, Router};
 
 use super::{
-    A_WHILE, CANNOT, HOST, LIMIT, PATIENCE, limited_by, mount_new, remount, unmount,
-    with_own_file_system,
+    A_WHILE, CANNOT, HOST, LIMIT, PATIENCE, limited_by, mount_new, remount, with_own_file_system,
 };
 
 const LINK: &str = "lan0";
@@ -27,7 +27,7 @@ const BRIEFLY: Duration = Duration::from_millis(5);
 /// What happens to the file system, and what ends it.
 type Outage = (&'static str, fn(), fn());
 const OUTAGES: [Outage; 2] = [
-    ("unmounted", unmount, mount_new),
+    ("unmounted", unmount_bpffs, mount_new),
     ("read-only", || remount(MsFlags::MS_RDONLY), || remount(MsFlags::empty())),
 ];
 
@@ -102,7 +102,7 @@ fn a_detach_leaves_no_program_and_no_qdisc_where_the_pins_are_gone() {
                 if !is_running {
                     agent.kill().unwrap();
                 }
-                unmount();
+                unmount_bpffs();
                 agent.detach_all().unwrap();
                 let case = format!("{hook}, {is_running}: {}", agent.log_tail());
                 assert_eq!(programs(router), NONE, "{case}");
@@ -119,7 +119,7 @@ fn an_agent_that_ends_without_its_pins_says_that_limits_end_and_which_stay() {
     for (hook, stay) in [("tcx", 0), ("clsact", 2)] {
         with_own_file_system(|router| {
             let mut agent = limited_by(router, &["--iface", LINK, "--hook", hook]);
-            unmount();
+            unmount_bpffs();
             agent.end().unwrap();
             let log = agent.log();
             assert!(log.contains("limits on its TCX links end with this process"), "{log}");

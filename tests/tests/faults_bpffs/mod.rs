@@ -2,19 +2,20 @@
 
 mod links;
 
-use std::fs;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use throttle_tests::agent::{Agent, Outcome};
 use throttle_tests::foreign::BPFFS;
 use throttle_tests::ledger::Ledger;
 use throttle_tests::leftovers;
 use throttle_tests::netns::unique_name;
 use throttle_tests::require_root;
-use throttle_tests::restrict::with_own_mounts;
+use throttle_tests::restrict::{
+    hide_first_process, show_others_mounts, unmount_bpffs, with_own_mounts,
+};
 use throttle_tests::router::{End, Router};
 use throttle_tests::traffic::MBIT;
 
@@ -33,7 +34,7 @@ fn limits_stay_in_force_while_the_file_system_is_unmounted_and_are_pinned_in_the
         let mut agent = limited(router);
         let limits = agent.done("--json limit list").unwrap();
         let mut ledger = Ledger::open(router, HOST, LIMIT).unwrap();
-        unmount();
+        unmount_bpffs();
         sleep(A_WHILE);
         ledger.assert_held(&"unmounted").unwrap();
         let log = agent.log();
@@ -57,25 +58,30 @@ fn limits_stay_in_force_while_the_file_system_is_unmounted_and_are_pinned_in_the
 }
 
 #[test]
-fn a_start_without_the_file_system_mounts_it_or_says_why_not() {
+fn a_start_without_the_file_system_mounts_it() {
     require_root!();
     with_own_file_system(|router| {
-        unmount();
-        // A mount that nobody else sees is no place for pins; whether it is one cannot be told in a container
-        // that hides the system's first process.
-        if fs::read_link("/proc/1/ns/mnt").is_ok() {
-            let outcome = run(router);
-            assert_eq!(outcome.code, Some(1), "{outcome:?}");
-            let words = "mounting the BPF file system on /sys/fs/bpf";
-            assert!(
-                outcome.stderr.contains(words) && outcome.stderr.contains("hint: "),
-                "{outcome:?}"
-            );
-            mount_new();
-            return;
-        }
-        let agent = limited(router);
+        hide_first_process().unwrap();
+        unmount_bpffs();
+        let mut agent = limited(router);
         assert!(leftovers::of_instance(agent.instance()).len() >= 2, "{}", agent.log_tail());
+        let mut ledger = Ledger::open(router, HOST, LIMIT).unwrap();
+        agent.kill().unwrap();
+        ledger.assert_held(&"killed").unwrap();
+    });
+}
+
+#[test]
+fn a_start_in_mounts_that_nobody_else_sees_says_why_it_does_not() {
+    require_root!();
+    with_own_file_system(|router| {
+        show_others_mounts().unwrap();
+        unmount_bpffs();
+        let outcome = run(router);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let words = "mounting the BPF file system on /sys/fs/bpf";
+        assert!(outcome.stderr.contains(words) && outcome.stderr.contains("hint: "), "{outcome:?}");
+        mount_new();
     });
 }
 
@@ -109,16 +115,11 @@ fn a_read_only_file_system_keeps_limits_in_force_and_agents_from_starting() {
 fn with_own_file_system(test: impl FnOnce(&Router) + Send) {
     let router = Router::new().unwrap();
     with_own_mounts(|| {
-        unmount();
+        unmount_bpffs();
         mount_new();
         test(&router);
     })
     .unwrap();
-}
-
-/// Unmounts whatever is mounted there, one on the other.
-fn unmount() {
-    while umount2(BPFFS, MntFlags::MNT_DETACH).is_ok() {}
 }
 
 fn mount_new() {

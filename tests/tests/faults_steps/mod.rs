@@ -4,6 +4,7 @@
 mod change;
 mod detach;
 mod end;
+mod machine;
 mod older;
 mod refused;
 mod start;

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// A flood of eight times the limit spends the burst in a seventh of its 250 ms.
-const BURST_SPENT: Duration = Duration::from_millis(150);
+pub(super) const BURST_SPENT: Duration = Duration::from_millis(150);
 
 #[test]
 fn a_kill_at_any_step_of_a_restart_leaves_the_limits_in_force() {
@@ -153,13 +153,13 @@ fn what_is_in_force_and_cannot_be_saved_at_a_start_is_saved_with_the_next_change
 }
 
 /// Starts an agent that is killed at the step.
-fn start_and_die(agent: &mut Agent, step: &Step) {
+pub(super) fn start_and_die(agent: &mut Agent, step: &Step) {
     assert!(agent.restart().is_err(), "{step}: not reached");
     assert_killed(agent, step);
 }
 
 /// The last error that the agent tells is that it was not permitted the step.
-fn assert_told(agent: &Agent, step: &Step) {
+pub(super) fn assert_told(agent: &Agent, step: &Step) {
     let log = agent.log_tail();
     let last = log.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
     assert!(last.contains("Operation not permitted"), "{step}: {log}");
