@@ -29,13 +29,18 @@ impl Comparison {
 
     /// Adds what the limiter of this name, which takes part, made of each row.
     pub fn add(&mut self, limiter: &str, measured: &[(Row, Arrival)]) {
-        let place = self.limiters.iter().position(|found| found.name() == limiter);
-        let Some(place) = place else { return };
+        let Some(place) = self.place(limiter) else { return };
         for (row, arrival) in measured {
             if let Some((_, outcomes)) = self.rows.iter_mut().find(|(found, _)| found == row) {
                 outcomes[place].add(row, *arrival);
             }
         }
+    }
+
+    /// Whether the limiter of this name was offered enough of the row in any run so far.
+    pub fn has_error(&self, limiter: &str, row: &Row) -> bool {
+        let Some(place) = self.place(limiter) else { return false };
+        self.rows.iter().any(|(found, outcomes)| found == row && outcomes[place].error().is_some())
     }
 
     /// Rows in which ours misses its bar, or could not be held to it: too little was offered in a run.
@@ -67,6 +72,10 @@ impl Comparison {
             let _ = write!(text, "\n### Limits of {limit}\n\n{}\n", self.table(rows));
         }
         text
+    }
+
+    fn place(&self, limiter: &str) -> Option<usize> {
+        self.limiters.iter().position(|found| found.name() == limiter)
     }
 
     fn table(&self, rows: &[(Row, Vec<Outcome>)]) -> comfy_table::Table {
