@@ -79,11 +79,16 @@ pub fn in_group(command: &mut Command, group: u32) -> &mut Command {
     unsafe { command.pre_exec(become_member) }
 }
 
-/// Runs `closure` on a thread that, with every process it starts, sees `groups` as `/etc/group`.
-pub fn with_groups<R: Send>(groups: &str, closure: impl FnOnce() -> R + Send) -> Result<R> {
+/// Runs `closure` on a thread that, with every process it starts, finds group `throttle` on the machine, with this
+/// number and `member`, and no other but root's.
+pub fn with_group_throttle<R: Send>(
+    number: u32,
+    member: &str,
+    closure: impl FnOnce() -> R + Send,
+) -> Result<R> {
     let file = std::env::temp_dir().join(unique_name());
     let prepare = || {
-        fs::write(&file, groups)?;
+        fs::write(&file, format!("root:x:0:\nthrottle:x:{number}:{member}\n"))?;
         mount(Some(&file), "/etc/group", NONE, MsFlags::MS_BIND, NONE).context("mounting")?;
         // The mount holds it.
         Ok(fs::remove_file(&file)?)

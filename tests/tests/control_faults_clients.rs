@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use throttle_tests::footprint::Footprint;
 use throttle_tests::lab::Lab;
-use throttle_tests::restrict::{NOBODY, with_groups};
+use throttle_tests::restrict::{NOBODY, with_group_throttle};
 use throttle_tests::{member, require_root};
 
 const GROUP: u32 = 54_321;
@@ -28,8 +28,7 @@ const SLACK_BYTES: u64 = 32 * MIB;
 fn idle_connections_of_a_member_leave_root_its_own() {
     require_root!();
     let mut lab = Lab::new().unwrap();
-    let groups = format!("root:x:0:\nthrottle:x:{GROUP}:{}\n", NOBODY.1);
-    with_groups(&groups, || {
+    with_group_throttle(GROUP, NOBODY.1, || {
         lab.agent.kill().unwrap();
         lab.agent.restart().unwrap();
         let mut idle = member::connect(&lab.agent.socket(), GROUP, 200).unwrap();

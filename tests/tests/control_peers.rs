@@ -7,7 +7,7 @@ use throttle_tests::agent::Outcome;
 use throttle_tests::lab::Lab;
 use throttle_tests::public::PublicBinary;
 use throttle_tests::require_root;
-use throttle_tests::restrict::{NOBODY, in_group, with_groups, without_privileges};
+use throttle_tests::restrict::{NOBODY, in_group, with_group_throttle, without_privileges};
 
 const GROUP: u32 = 54_321;
 const SET: &str = "limit set 10.77.0.0/24 --down 3mbit";
@@ -16,7 +16,7 @@ const DENIED: Option<i32> = Some(4);
 #[test]
 fn members_of_the_group_may_write() {
     require_root!();
-    with_group_throttle(NOBODY.1, |lab, binary| {
+    with_member(NOBODY.1, |lab, binary| {
         let listed = run(lab, binary, |command| in_group(command, GROUP));
         assert_eq!(listed.code, Some(0), "{listed:?}");
         let limits: Vec<Value> = lab.agent.json("limit list").unwrap();
@@ -30,7 +30,7 @@ fn members_of_the_group_may_write() {
 #[test]
 fn all_other_users_are_refused() {
     require_root!();
-    with_group_throttle("somebody", |lab, binary| {
+    with_member("somebody", |lab, binary| {
         let stranger = run(lab, binary, without_privileges);
         // The kernel lets this one through to the agent, which asks the group database.
         let unlisted = run(lab, binary, |command| in_group(command, GROUP));
@@ -43,11 +43,10 @@ fn all_other_users_are_refused() {
 }
 
 /// Runs `test` on a machine where group `throttle` exists and has one member.
-fn with_group_throttle(member: &str, test: impl FnOnce(&Lab, &PublicBinary) + Send) {
+fn with_member(member: &str, test: impl FnOnce(&Lab, &PublicBinary) + Send) {
     let mut lab = Lab::new().unwrap();
     let binary = PublicBinary::new().unwrap();
-    let groups = format!("root:x:0:\nthrottle:x:{GROUP}:{member}\n");
-    with_groups(&groups, || {
+    with_group_throttle(GROUP, member, || {
         lab.agent.kill().unwrap();
         lab.agent.restart().unwrap();
         test(&lab, &binary);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use throttle_tests::lab::Lab;
 use throttle_tests::ledger::Ledger;
-use throttle_tests::restrict::{NOBODY, with_groups};
+use throttle_tests::restrict::{NOBODY, with_group_throttle};
 use throttle_tests::router::End;
 use throttle_tests::traffic::MBIT;
 use throttle_tests::{member, require_root};
@@ -22,8 +22,7 @@ const BAD_REQUEST: &str = "HTTP/1.1 400";
 fn limits_hold_and_root_changes_them_while_clients_are_slow_and_malformed() {
     require_root!();
     let mut lab = Lab::new().unwrap();
-    let groups = format!("root:x:0:\nthrottle:x:{GROUP}:{}\n", NOBODY.1);
-    with_groups(&groups, || {
+    with_group_throttle(GROUP, NOBODY.1, || {
         lab.agent.kill().unwrap();
         lab.agent.restart().unwrap();
         lab.agent.done("limit set 10.77.0.0/24 --scope each --down 4900kbit").unwrap();

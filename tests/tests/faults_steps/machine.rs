@@ -10,7 +10,7 @@ use throttle_tests::faults::{self, Fault, Faults, Step};
 use throttle_tests::ledger::Ledger;
 use throttle_tests::leftovers;
 use throttle_tests::require_root;
-use throttle_tests::restrict::{hide_first_process, unmount_bpffs, with_groups};
+use throttle_tests::restrict::{NOBODY, hide_first_process, unmount_bpffs, with_group_throttle};
 use throttle_tests::router::{End, Router};
 
 use super::start::{BURST_SPENT, assert_told, start_and_die};
@@ -25,7 +25,7 @@ fn a_start_that_ends_while_it_prepares_its_surroundings_leaves_the_rest_to_the_n
     require_root!();
     let router = Router::new().unwrap();
     let faults = Faults::new().unwrap();
-    with_groups(&format!("root:x:0:\nthrottle:x:{GROUP}:\n"), || {
+    with_group_throttle(GROUP, NOBODY.1, || {
         // An agent that can tell its mounts from the system's does not mount it.
         hide_first_process().unwrap();
         unmount_bpffs();
